@@ -1,0 +1,254 @@
+"""The project's tasks: ``nox --list`` names them, ``nox -s NAME -- ARGUMENTS`` runs one.
+
+No package is named here: packages are found by their ``packages/*/pyproject.toml`` and ordered by what they depend on.
+Tools come from the dependency groups of the ``pyproject.toml`` files, every version from ``constraints.txt``.
+"""
+
+from __future__ import annotations
+
+import functools
+import graphlib
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import nox
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parent
+DIST = ROOT / "dist"
+CONSTRAINTS = ROOT / "constraints.txt"
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_venv = (
+    "yes"  # torch alone takes half a minute to install; `nox -R` is faster still, `nox -r no` starts anew
+)
+nox.options.sessions = ["lint", "types", "tests"]
+
+
+@dataclass(frozen=True)
+class Package:
+    """One package of the house.
+
+    Attributes:
+        name: its folder, which is also the parameter of its sessions.
+        dist: its name on the index.
+        imports: its import name.
+        requirements: what it declares to need.
+        extras: the names of its optional dependencies.
+        test: what its own tests need beside it.
+    """
+
+    name: str
+    dist: str
+    imports: str
+    requirements: tuple[Requirement, ...]
+    extras: tuple[str, ...]
+    test: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Where the package lies."""
+        return ROOT / "packages" / self.name
+
+    @property
+    def wheel(self) -> str:
+        """The one wheel that the build session has left in ``dist``."""
+        (path,) = DIST.glob(f"{self.dist.replace('-', '_')}-*.whl")
+        return str(path)
+
+
+@functools.cache
+def packages() -> dict[str, Package]:
+    """All packages by folder name, each after those that it depends on."""
+    found: dict[str, Package] = {}
+    for path in sorted(ROOT.glob("packages/*/pyproject.toml")):
+        config = nox.project.load_toml(path)
+        project = config["project"]
+        (source,) = (entry.name for entry in (path.parent / "src").iterdir() if (entry / "py.typed").exists())
+        found[project["name"]] = Package(
+            name=path.parent.name,
+            dist=project["name"],
+            imports=source,
+            requirements=tuple(Requirement(text) for text in project.get("dependencies", ())),
+            extras=tuple(project.get("optional-dependencies", ())),
+            test=nox.project.dependency_groups(config, "test"),
+        )
+    graph = {dist: {need.name for need in package.requirements} & set(found) for dist, package in found.items()}
+    return {found[dist].name: found[dist] for dist in graphlib.TopologicalSorter(graph).static_order()}
+
+
+def closure(package: Package) -> list[Package]:
+    """The package and all packages of the house below it, lowest first."""
+    wanted = {package.dist}
+    for candidate in reversed(packages().values()):
+        if candidate.dist in wanted:
+            wanted |= {need.name for need in candidate.requirements}
+    return [candidate for candidate in packages().values() if candidate.dist in wanted]
+
+
+def group(name: str) -> tuple[str, ...]:
+    """A dependency group of the project's own ``pyproject.toml``."""
+    return nox.project.dependency_groups(nox.project.load_toml(ROOT / "pyproject.toml"), name)
+
+
+def install(session: nox.Session, *requirements: str) -> None:
+    """Install with the pinned versions."""
+    if requirements:
+        session.install("--quiet", "--constraint", str(CONSTRAINTS), *requirements)
+
+
+def install_house(session: nox.Session, *requirements: str) -> None:
+    """Install all packages as editable, with all extras, and the given requirements, in one resolution."""
+    install(session, *group("build-backend"))
+    arguments: list[str] = []
+    for package in packages().values():
+        extras = f"[{','.join(package.extras)}]" if package.extras else ""
+        arguments += ["--editable", f"{package.folder}{extras}"]
+    # The build backend is in the environment already: isolated builds would fetch it once for each package.
+    session.install("--quiet", "--constraint", str(CONSTRAINTS), "--no-build-isolation", *arguments, *requirements)
+
+
+def each_package(name: str, **options: object) -> Callable[[Callable[[nox.Session, Package], None]], None]:
+    """Register a session ``name(package)`` for each package, so that ``name`` alone stays free."""
+
+    def register(body: Callable[[nox.Session, Package], None]) -> None:
+        for package in packages().values():
+            session = functools.partial(body, package=package)
+            functools.update_wrapper(session, body)
+            nox.session(session, name=f"{name}({package.name})", default=False, **options)  # type: ignore[call-overload]  # options are nox's own
+
+    return register
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, format, and the direction of imports between packages."""
+    install(session, *group("lint"))
+    session.run("ruff", "check", *(session.posargs or ["."]))
+    session.run("ruff", "format", "--check", *(session.posargs or ["."]))
+    session.run("python", "tools/layers.py")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Static types: the packages, strictly, and the public types as users see them."""
+    install_house(session, *group("types"))
+    sources = [str(package.folder.relative_to(ROOT) / "src") for package in packages().values()]
+    session.run(
+        "mypy", *sources, *(path for path in ("tests/typing", "tools", "examples") if list(Path(path).glob("*.py")))
+    )
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Everything: the tests of all packages and those that need several."""
+    install_house(session, *test_requirements(), *group("test"))
+    session.run("pytest", *(session.posargs or ["--numprocesses=auto", "--maxprocesses=4", "tests", "packages"]))
+
+
+@each_package("tests", requires=["build"])
+def package_tests(session: nox.Session, package: Package) -> None:
+    """One package's tests, against its wheel, with only what it declares to need."""
+    install(session, *package.test, *(below.wheel for below in closure(package)))
+    session.run("pytest", *(session.posargs or [str(package.folder / "tests")]))
+
+
+@each_package("floors", requires=["build"])
+def floors(session: nox.Session, package: Package) -> None:
+    """One package's tests with the lowest versions that the packages below it declare."""
+    lowest = session.create_tmp() + "/floors.txt"
+    Path(lowest).write_text("".join(f"{line}\n" for line in lowest_versions(closure(package))), encoding="utf-8")
+    wheels = [below.wheel for below in closure(package)]
+    # The tools of the tests are free to take what fits the floors.
+    session.install("--quiet", "--constraint", lowest, *package.test, *wheels)
+    session.run("pytest", *(session.posargs or [str(package.folder / "tests")]))
+
+
+@each_package("imports", requires=["build"])
+def package_imports(session: nox.Session, package: Package) -> None:
+    """Import every public module of one package's wheel, with nothing else installed."""
+    install(session, *(below.wheel for below in closure(package)))
+    with session.chdir(session.create_tmp()):
+        session.run("python", "-I", str(ROOT / "tools" / "import_all.py"), package.imports)
+
+
+@nox.session(default=False)
+def imports(session: nox.Session) -> None:
+    """All `imports(package)` sessions."""
+    for package in packages().values():
+        session.notify(f"imports({package.name})")
+
+
+@nox.session(default=False)
+def demo(session: nox.Session) -> None:
+    """Export AlexNet, check it, and run it at two batch sizes."""
+    install_house(session)
+    session.run("python", "examples/demo.py", *session.posargs)
+
+
+@nox.session(default=False)
+def models(session: nox.Session) -> None:
+    """Real models at many opsets, those of transformers included."""
+    install_house(session, *test_requirements(), *group("test"), *group("models"))
+    session.run("pytest", *(session.posargs or ["--numprocesses=auto", "--maxprocesses=4", "tests/models"]))
+
+
+@nox.session(default=False)
+def opinfo(session: nox.Session) -> None:
+    """Operator coverage, measured with torch's own operator database."""
+    install_house(session, *group("opinfo"))
+    session.run("python", "tests/opinfo/run.py", *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Export time and peak memory, against the floor and against torch.onnx.export."""
+    install_house(session, *group("bench"))
+    session.run("python", "benchmarks/run.py", *session.posargs)
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """The documentation, with warnings as errors; the pages are in ``docs/_build/html``."""
+    install_house(session, *group("docs"))
+    target = session.posargs or ["docs", "docs/_build/html"]
+    session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--fresh-env", "--builder=dirhtml", *target)
+
+
+@nox.session(default=False)
+def build(session: nox.Session) -> None:
+    """Build each package's source archive and, from that, its wheel, into ``dist``."""
+    install(session, *group("build-backend"), *group("build"))
+    shutil.rmtree(DIST, ignore_errors=True)
+    for package in packages().values():
+        session.run("python", "-m", "build", "--no-isolation", f"--outdir={DIST}", str(package.folder), silent=True)
+    session.run("twine", "check", "--strict", *(str(path) for path in sorted(DIST.iterdir())))
+
+
+@nox.session(default=False)
+def release(session: nox.Session) -> None:
+    """Release one package: ``nox -s release -- PACKAGE`` shows what would happen, ``--write`` does it."""
+    install(session, *group("release"))
+    session.run("python", "tools/release.py", *session.posargs)
+
+
+def test_requirements() -> list[str]:
+    """What the tests of all packages need, each requirement once."""
+    return sorted({need for package in packages().values() for need in package.test})
+
+
+def lowest_versions(below: Iterable[Package]) -> list[str]:
+    """Pins of every lower bound that the packages declare on others than themselves."""
+    own = {package.dist for package in packages().values()}
+    return sorted(
+        {
+            f"{need.name}=={bound.version}"
+            for package in below
+            for need in package.requirements
+            for bound in need.specifier
+            if bound.operator == ">=" and need.name not in own
+        }
+    )

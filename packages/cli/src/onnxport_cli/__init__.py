@@ -1,0 +1,1 @@
+"""onnxport-cli: the onnxport command: export, check, inspect and list operators."""

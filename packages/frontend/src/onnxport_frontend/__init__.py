@@ -1,0 +1,1 @@
+"""onnxport-frontend: PyTorch models as captured graphs."""
