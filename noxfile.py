@@ -111,6 +111,14 @@ def install_house(session: nox.Session, *requirements: str) -> None:
     session.install("--quiet", "--constraint", str(CONSTRAINTS), "--no-build-isolation", *arguments, *requirements)
 
 
+def install_wheels(session: nox.Session, package: Package, *requirements: str, constraints: Path = CONSTRAINTS) -> None:
+    """Install a package and those below it from the wheels of this run, and the given requirements."""
+    wheels = [below.wheel for below in closure(package)]
+    session.install("--quiet", "--constraint", str(constraints), *requirements, *wheels)
+    # A wheel built from uncommitted changes has the version of the one before, which pip would keep.
+    session.install("--quiet", "--no-deps", "--force-reinstall", *wheels)
+
+
 def each_package(name: str, **options: object) -> Callable[[Callable[[nox.Session, Package], None]], None]:
     """Register a session ``name(package)`` for each package, so that ``name`` alone stays free."""
 
@@ -152,25 +160,24 @@ def tests(session: nox.Session) -> None:
 @each_package("tests", requires=["build"])
 def package_tests(session: nox.Session, package: Package) -> None:
     """One package's tests, against its wheel, with only what it declares to need."""
-    install(session, *package.test, *(below.wheel for below in closure(package)))
+    install_wheels(session, package, *package.test)
     session.run("pytest", *(session.posargs or [str(package.folder / "tests")]))
 
 
 @each_package("floors", requires=["build"])
 def floors(session: nox.Session, package: Package) -> None:
     """One package's tests with the lowest versions that the packages below it declare."""
-    lowest = session.create_tmp() + "/floors.txt"
-    Path(lowest).write_text("".join(f"{line}\n" for line in lowest_versions(closure(package))), encoding="utf-8")
-    wheels = [below.wheel for below in closure(package)]
-    # The tools of the tests are free to take what fits the floors.
-    session.install("--quiet", "--constraint", lowest, *package.test, *wheels)
+    lowest = Path(session.create_tmp()) / "floors.txt"
+    lowest.write_text("".join(f"{line}\n" for line in lowest_versions(closure(package))), encoding="utf-8")
+    # What only the tests need is free to take a version that goes with the floors.
+    install_wheels(session, package, *package.test, constraints=lowest)
     session.run("pytest", *(session.posargs or [str(package.folder / "tests")]))
 
 
 @each_package("imports", requires=["build"])
 def package_imports(session: nox.Session, package: Package) -> None:
     """Import every public module of one package's wheel, with nothing else installed."""
-    install(session, *(below.wheel for below in closure(package)))
+    install_wheels(session, package)
     with session.chdir(session.create_tmp()):
         session.run("python", "-I", str(ROOT / "tools" / "import_all.py"), package.imports)
 
@@ -225,7 +232,7 @@ def build(session: nox.Session) -> None:
     shutil.rmtree(DIST, ignore_errors=True)
     for package in packages().values():
         session.run("python", "-m", "build", "--no-isolation", f"--outdir={DIST}", str(package.folder), silent=True)
-    session.run("twine", "check", "--strict", *(str(path) for path in sorted(DIST.iterdir())))
+    session.run("twine", "check", "--strict", *(str(path) for path in sorted(DIST.iterdir())), silent=True)
 
 
 @nox.session(default=False)
