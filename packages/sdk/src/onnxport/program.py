@@ -1,0 +1,104 @@
+"""The result of an export."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from onnxport_ir import Model
+from onnxport_ir.errors import OnnxExporterError
+from onnxport_ir.proto import to_proto
+from onnxport_ir.write import write
+
+if TYPE_CHECKING:
+    import onnx
+    import onnxruntime
+    from onnxport_frontend import CallSignature
+
+
+class ONNXProgram:
+    """An exported model: to be saved, looked at, and called.
+
+    Attributes:
+        model: the graph; its weights are the tensors of the torch model, not copies.
+        signature: how a call of the torch model maps to the inputs and outputs of the graph.
+        timings: seconds by stage: ``capture``, ``lower``, ``passes``, ``write``.
+        findings: what the capture has to say about the model, in order.
+    """
+
+    def __init__(
+        self, model: Model, signature: CallSignature, timings: Mapping[str, float], findings: tuple[object, ...] = ()
+    ) -> None:
+        self.model = model
+        self.signature = signature
+        self.timings = dict(timings)
+        self.findings = findings
+        self._proto: onnx.ModelProto | None = None
+        self._session: onnxruntime.InferenceSession | None = None
+
+    @property
+    def model_proto(self) -> onnx.ModelProto:
+        """The model as an ``onnx.ModelProto``, weights included; made at the first use."""
+        if self._proto is None:
+            self._proto = to_proto(self.model)
+        return self._proto
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The names of the graph's inputs that a caller gives."""
+        return tuple(value.name or "" for value in self.model.graph.inputs)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The names of the graph's outputs."""
+        return tuple(value.name or "" for value in self.model.graph.outputs)
+
+    def save(self, destination: str | os.PathLike[str] | BinaryIO, *, external_data: bool | None = None) -> None:
+        """Write the model.
+
+        Args:
+            destination: a path, or a binary file object.
+            external_data: True puts the weights into ``<destination>.data``, False never does, None does so if
+                the model exceeds what one file can hold (2 GB).
+
+        Raises:
+            WriteFailed: if the file cannot be written; nothing is left of it.
+        """
+        write(self.model, destination, external_data=external_data)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # Any: the call of the user's own model
+        """Run the model in ONNX Runtime on the CPU, with the arguments of the torch model's ``forward``.
+
+        Returns:
+            What ``forward`` returns, in its structure, with torch tensors.
+
+        Raises:
+            InvalidArgument: if the arguments differ in structure from those of the export.
+            OnnxExporterError: if onnxruntime is not installed.
+        """
+        feeds = self.signature.flatten(args, kwargs)
+        names = self.output_names
+        results = self._runtime().run(list(names), feeds)
+        return self.signature.unflatten(results)
+
+    def _runtime(self) -> onnxruntime.InferenceSession:
+        if self._session is None:
+            try:
+                import onnxruntime  # noqa: PLC0415 - an optional extra
+            except ImportError as error:
+                raise OnnxExporterError(
+                    "calling an ONNXProgram needs onnxruntime", hint="pip install 'onnxport[runtime]'"
+                ) from error
+            options = onnxruntime.SessionOptions()
+            options.log_severity_level = 3
+            self._session = onnxruntime.InferenceSession(
+                self.model_proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        return self._session
+
+    def __repr__(self) -> str:
+        return (
+            f"ONNXProgram(opset={self.model.opset}, nodes={self.model.num_nodes()}, "
+            f"inputs={list(self.input_names)}, outputs={list(self.output_names)})"
+        )

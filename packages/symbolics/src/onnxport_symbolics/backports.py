@@ -1,0 +1,1 @@
+"""What stands in for ONNX operators at opsets that lack them."""

@@ -1,0 +1,1 @@
+"""How calls of ONNX operators were spelled before their schemas changed."""

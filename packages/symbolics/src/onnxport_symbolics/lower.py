@@ -1,0 +1,244 @@
+"""The lowering: a captured graph, one equation after the other, through its handlers to an ONNX model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from onnxport_ir import (
+    Block,
+    CapturedGraph,
+    Eqn,
+    Model,
+    OpName,
+    Output,
+    ScalarType,
+    SymDim,
+    TensorLiteral,
+    TensorType,
+    Value,
+    Var,
+)
+from onnxport_ir.captured import Arg
+from onnxport_ir.dims import Dim
+from onnxport_ir.errors import (
+    InternalError,
+    LoweringError,
+    Refusal,
+    UnsupportedCase,
+    UnsupportedOperator,
+    UnsupportedOperators,
+    merge_refusals,
+)
+from onnxport_ir.rules.common import ShapeMismatch
+from onnxport_ir.types import AnyType, Shape, scalar_dtype
+
+from onnxport_symbolics.binder import Lowered
+from onnxport_symbolics.control import CONTROL
+from onnxport_symbolics.emitter import Emitter
+from onnxport_symbolics.op import Op
+from onnxport_symbolics.registry import Handler, Registry
+from onnxport_symbolics.target import Target
+
+
+def lower(graph: CapturedGraph, registry: Registry, target: Target) -> Model:
+    """Lower a captured graph to ONNX.
+
+    Args:
+        graph: the model; functional and checked.
+        registry: the handlers.
+        target: the opset to lower to.
+
+    Returns:
+        The model, with types on everything that is known; values have no names yet but for inputs, outputs and
+        weights.
+
+    Raises:
+        LoweringError: what the target cannot express; :class:`UnsupportedOperators` if it is more than one thing.
+    """
+    block = Block(name=graph.name)
+    lowering = Lowering(registry, Emitter(target.opset, block))
+    lowering.inputs(graph, block)
+    lowering.run(graph.eqns)
+    lowering.raise_refusals()
+    block.outputs = lowering.outputs(graph.outputs, block)
+    return Model(block, {"": target.opset}, ir_version=target.ir_version)
+
+
+class Poisoned:
+    """Stands for the result of an equation that was refused, so that the rest can be looked at as well."""
+
+
+POISONED = Poisoned()
+
+
+class Lowering:
+    """The state of one lowering.
+
+    Attributes:
+        op: the builder that handlers get.
+        env: what each variable was lowered to.
+        refusals: what could not be lowered so far.
+    """
+
+    def __init__(self, registry: Registry, emitter: Emitter) -> None:
+        self.op = Op(emitter)
+        self.env: dict[Var, Lowered] = {}
+        self.refusals: list[Refusal] = []
+        self._registry = registry
+        self._found: dict[OpName, Handler | None] = {}
+
+    def inputs(self, graph: CapturedGraph, block: Block) -> None:
+        """Define the graph's inputs and weights."""
+        for item in graph.inputs:
+            value = Value(onnx_type(item.var.type), name=item.name)
+            self.env[item.var] = value
+            block.inputs.append(value)
+        for param in graph.params:
+            self.env[param.var] = Value.weight(param.tensor, param.name)
+
+    def run(self, eqns: Sequence[Eqn]) -> None:
+        """Lower equations into the innermost open block; what is refused is collected."""
+        for eqn in eqns:
+            self.op.place = eqn.place
+            try:
+                results = self._lower(eqn)
+            except LoweringError as error:
+                self.refusals.append(Refusal(str(eqn.op), error.at(eqn.place)))  # type: ignore[arg-type]  # at() is fluent
+                results = (POISONED,) * len(eqn.outputs)
+            except ShapeMismatch as error:
+                refusal = UnsupportedCase(f"{eqn.op} was lowered to shapes that do not fit", why=error.what)
+                self.refusals.append(Refusal(str(eqn.op), refusal.at(eqn.place)))  # type: ignore[arg-type]  # as above
+                results = (POISONED,) * len(eqn.outputs)
+            self.env.update(zip(eqn.outputs, results, strict=True))
+
+    def value(self, arg: Arg) -> Lowered:
+        """An argument with its variables replaced by what they were lowered to."""
+        if isinstance(arg, Var):
+            return self.env[arg]
+        if isinstance(arg, tuple):
+            return tuple(self.value(item) for item in arg)
+        return arg
+
+    def as_value(self, lowered: Lowered, var_type: AnyType | None = None) -> Value:
+        """A lowered argument as a value: numbers become constants.
+
+        Raises:
+            UnsupportedCase: for what ONNX has no value for: None, a text, a tuple.
+        """
+        if isinstance(lowered, Value):
+            return lowered
+        if isinstance(lowered, TensorLiteral):
+            return self.op.const(lowered.tensor.numpy(), lowered.tensor.dtype)
+        if isinstance(lowered, bool | int | float):
+            kind = var_type.kind if isinstance(var_type, ScalarType) else type(lowered).__name__
+            return self.op.const(lowered, scalar_dtype(kind))
+        raise self.op.refuse(f"{lowered!r} as a value of the exported model")
+
+    def raise_refusals(self) -> None:
+        """Raise what was refused, if anything: one error as it is, several in a report."""
+        refusals = merge_refusals(self.refusals)
+        if len(refusals) == 1:
+            raise refusals[0].error
+        if refusals:
+            raise UnsupportedOperators(refusals)
+
+    def outputs(self, outputs: Sequence[Output], block: Block) -> list[Value]:
+        """The graph's outputs as distinct values that carry the outputs' names."""
+        taken: set[Value] = set()
+        results = []
+        for output in outputs:
+            value = self.as_value(self.value(output.value))
+            if value in taken or value.producer is None:
+                value = self.op.alias(value)
+            value.name = output.name
+            if output.axes and value.shape is not None:
+                names = dict(output.axes)
+                shape = tuple(SymDim.named(names[i]) if i in names else dim for i, dim in enumerate(value.shape))
+                value.value_type = TensorType(value.dtype, shape)
+            taken.add(value)
+            results.append(value)
+        return results
+
+    def _lower(self, eqn: Eqn) -> tuple[Lowered, ...]:
+        if eqn.op.base in CONTROL:
+            return CONTROL[eqn.op.base](self, eqn)
+        handler = self._handler(eqn.op)
+        if handler is None:
+            raise UnsupportedOperator(
+                f"{eqn.op} is not supported",
+                hint="Register a symbolic function for it, or change the model not to use it.",
+            )
+        args = tuple(self.value(arg) for arg in eqn.args)
+        if any(map(_is_poisoned, args)):
+            return (POISONED,) * len(eqn.outputs)
+        self.op.expected = tuple(var.type for var in eqn.outputs)
+        bound = handler.signature.bind(self.op, eqn.names, args)
+        result = handler.function(self.op, **bound)
+        return self._results(eqn, result)
+
+    def _handler(self, name: OpName) -> Handler | None:
+        if name not in self._found:
+            self._found[name] = self._registry.find(name)
+        return self._found[name]
+
+    def _results(self, eqn: Eqn, result: Lowered) -> tuple[Lowered, ...]:
+        if len(eqn.outputs) == 1:
+            results: tuple[Lowered, ...] = (tuple(result) if isinstance(result, list) else result,)
+        else:
+            results = tuple(result) if isinstance(result, tuple | list) else (result,)
+        if not eqn.outputs:
+            return ()
+        if len(results) != len(eqn.outputs):
+            raise InternalError(f"the handler of {eqn.op} gives {len(results)} of {len(eqn.outputs)} results")
+        return tuple(refine(eqn, r, var.type) for r, var in zip(results, eqn.outputs, strict=True))
+
+
+def refine(eqn: Eqn, result: Lowered, expected: AnyType) -> Lowered:
+    """Join what the handler's result is known to be with what the capture knows, which must agree.
+
+    Raises:
+        UnsupportedCase: if they contradict each other; the model would be wrong.
+    """
+    if not isinstance(result, Value) or not isinstance(expected, TensorType) or not result.is_tensor:
+        return result
+    if expected.dtype is not None and result.dtype is not None and result.dtype is not expected.dtype:
+        raise UnsupportedCase(f"{eqn.op} was lowered to {result.dtype.short} where torch gives {expected.dtype.short}")
+    shape = _join(eqn, result.shape, expected.shape)
+    if shape is not result.shape or (result.dtype is None and expected.dtype is not None):
+        result.value_type = TensorType(result.dtype or expected.dtype, shape)
+    return result
+
+
+def _join(eqn: Eqn, found: Shape, expected: Shape) -> Shape:
+    if found is None or expected is None:
+        return expected if found is None else found
+    if len(found) != len(expected):
+        raise UnsupportedCase(f"{eqn.op} was lowered to rank {len(found)} where torch gives rank {len(expected)}")
+    joined: list[Dim] = []
+    for ours, theirs in zip(found, expected, strict=True):
+        if isinstance(ours, int) and isinstance(theirs, int) and ours != theirs:
+            raise UnsupportedCase(
+                f"{eqn.op} was lowered to shape {list(map(str, found))} where torch gives {list(map(str, expected))}"
+            )
+        joined.append(ours if isinstance(ours, int) or isinstance(theirs, SymDim) else theirs)
+    return found if tuple(joined) == found else tuple(joined)
+
+
+def onnx_type(captured: AnyType) -> TensorType:
+    """The tensor type that carries a captured input; a script scalar is a tensor of rank 0.
+
+    Raises:
+        UnsupportedCase: for what ONNX has no type for.
+    """
+    if isinstance(captured, TensorType):
+        return captured
+    dtype = scalar_dtype(captured.kind) if isinstance(captured, ScalarType) else None
+    if dtype is None:
+        raise UnsupportedCase(f"an input of type {captured}")
+    return TensorType(dtype, ())
+
+
+def _is_poisoned(lowered: Lowered) -> bool:
+    if isinstance(lowered, tuple):
+        return any(map(_is_poisoned, lowered))
+    return isinstance(lowered, Poisoned)

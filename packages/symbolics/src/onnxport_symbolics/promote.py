@@ -1,0 +1,122 @@
+"""torch's type promotion.
+
+Operands count by category (bool < integer < float < complex) and, within a category, by whether they are tensors with
+dimensions, tensors of rank 0, or numbers: a lower kind takes part in the choice only if its category is higher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from onnxport_ir import DType, TensorType, Value
+
+from onnxport_symbolics.op import Op
+
+#: A tensor, or a number of the script language.
+Scalar = bool | int | float
+TensorOrNumber = Value | bool | int | float
+
+_LATTICE: dict[frozenset[DType], DType] = {
+    frozenset({DType.UINT8, DType.INT8}): DType.INT16,
+    frozenset({DType.FLOAT16, DType.BFLOAT16}): DType.FLOAT32,
+}
+_RANKS: dict[DType, int] = {
+    DType.BOOL: 0,
+    DType.UINT8: 1,
+    DType.INT8: 1,
+    DType.INT16: 2,
+    DType.INT32: 3,
+    DType.INT64: 4,
+    DType.FLOAT16: 5,
+    DType.BFLOAT16: 5,
+    DType.FLOAT32: 6,
+    DType.FLOAT64: 7,
+    DType.COMPLEX64: 8,
+    DType.COMPLEX128: 9,
+}
+
+
+def promote_dtypes(left: DType, right: DType) -> DType:
+    """The element type of an operation on two tensors with dimensions, as ``torch.promote_types`` gives it."""
+    if left is right:
+        return left
+    special = _LATTICE.get(frozenset({left, right}))
+    if special is not None:
+        return special
+    if {left, right} == {DType.FLOAT64, DType.COMPLEX64}:
+        return DType.COMPLEX128
+    if left not in _RANKS or right not in _RANKS:
+        raise TypeError(f"torch does not promote {left.short} with {right.short}")
+    return left if _RANKS[left] >= _RANKS[right] else right
+
+
+def category(dtype: DType) -> int:
+    """0 for bool, 1 for integers, 2 for floats, 3 for complex."""
+    if dtype is DType.BOOL:
+        return 0
+    return 3 if dtype.is_complex else 2 if dtype.is_float else 1
+
+
+def result_dtype(op: Op, *operands: TensorOrNumber) -> DType:
+    """The type that torch computes an elementwise operation of these operands in.
+
+    Numbers of Python have the default types int64 and float32 if nothing else decides.
+    """
+    kinds: list[DType | None] = [None, None, None]
+    for operand in operands:
+        if isinstance(operand, Value):
+            kind, dtype = (0 if op.rank(operand) else 1), op.dtype(operand)
+        else:
+            kind, dtype = 2, number_dtype(operand)
+        known = kinds[kind]
+        kinds[kind] = dtype if known is None else promote_dtypes(known, dtype)
+    result: DType | None = None
+    for candidate in kinds:
+        if candidate is not None and (result is None or category(candidate) > category(result)):
+            result = candidate
+    if result is None:
+        raise op.refuse("an operation without operands")
+    return result
+
+
+def number_dtype(number: Scalar) -> DType:
+    """The default element type of a Python number."""
+    if isinstance(number, bool):
+        return DType.BOOL
+    return DType.INT64 if isinstance(number, int) else DType.FLOAT32
+
+
+def promote(op: Op, *operands: TensorOrNumber, to_float: bool = False) -> list[Value]:
+    """The operands, cast to the type that torch computes in.
+
+    Args:
+        op: the builder.
+        *operands: tensors and numbers.
+        to_float: whether integers are computed in the default float type, as by ``div`` and ``sin``.
+    """
+    dtype = result_dtype(op, *operands)
+    if to_float and not (dtype.is_float or dtype.is_complex):
+        dtype = DType.FLOAT32
+    return [as_dtype(op, operand, dtype) for operand in operands]
+
+
+def as_dtype(op: Op, operand: TensorOrNumber, dtype: DType) -> Value:
+    """A tensor or number as a value of type ``dtype``."""
+    return op.cast(operand, dtype) if isinstance(operand, Value) else op.const(operand, dtype)
+
+
+def expected_dtype(op: Op, index: int = 0) -> DType | None:
+    """The element type that the capture knows for an output of the equation being lowered."""
+    if index < len(op.expected):
+        expected = op.expected[index]
+        if isinstance(expected, TensorType):
+            return expected.dtype
+    return None
+
+
+def common_dtype(op: Op, tensors: Sequence[Value]) -> DType:
+    """The type of a concatenation: all tensors count alike, whatever their ranks."""
+    dtype = op.dtype(tensors[0])
+    for tensor in tensors[1:]:
+        dtype = promote_dtypes(dtype, op.dtype(tensor))
+    return dtype

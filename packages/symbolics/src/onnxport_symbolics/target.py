@@ -1,0 +1,40 @@
+"""What is exported to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx
+from onnxport_ir.errors import UnknownOpset
+
+from onnxport_symbolics.schemas import NEWEST_OPSET, OLDEST_OPSET
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The target of an export.
+
+    Attributes:
+        opset: the version of ONNX's own operator set, 7 to the newest that the installed onnx knows.
+
+    Raises:
+        UnknownOpset: for another opset.
+    """
+
+    opset: int
+
+    def __post_init__(self) -> None:
+        if isinstance(self.opset, bool) or not isinstance(self.opset, int):
+            raise UnknownOpset(f"opset_version must be an integer, not {self.opset!r}")
+        if not OLDEST_OPSET <= self.opset <= NEWEST_OPSET:
+            raise UnknownOpset(
+                f"opset {self.opset} is unknown",
+                why=f"the range is {OLDEST_OPSET} to {NEWEST_OPSET}, the newest of onnx {onnx.__version__}",
+            )
+
+    @property
+    def ir_version(self) -> int:
+        """The version of the file format that goes with the opset."""
+        version: int = onnx.helper.find_min_ir_version_for([onnx.helper.make_opsetid("", self.opset)])
+        # Older runtimes refuse a newer format than they know; below 4, initializers would have to be inputs too.
+        return max(version, 4)
