@@ -7,7 +7,8 @@ test writes one by hand::
 
     x = Var(TensorType(DType.FLOAT32, (2, 3)))
     y = Var(TensorType(DType.FLOAT32, (2, 3)))
-    graph = CapturedGraph(inputs=(Input(x, "x"),), eqns=(Eqn.of("aten::relu", [("self", x)], [y]),), outputs=(Output(y, "y"),))
+    eqn = Eqn.of("aten::relu", [("self", x)], [y])
+    graph = CapturedGraph(inputs=(Input(x, "x"),), eqns=(eqn,), outputs=(Output(y, "y"),))
 
 An argument of an equation is a variable, a literal, or a tuple of arguments (a list or tuple in the script
 language); there is one per argument of the operator's schema, in the schema's order, with defaults filled in.

@@ -206,10 +206,10 @@ class WriteFailed(OnnxExporterError, OSError):
 
     code = "OXP301"
 
-    # OSError.__new__ would parse the arguments and OSError.__str__ replace ours.
+    # With arguments, OSError.__new__ would parse them as errno and text.
     def __new__(cls, *args: object, **kwargs: object) -> WriteFailed:
         """Create without OSError's own reading of the arguments."""
-        return Exception.__new__(cls)
+        return OSError.__new__(cls)
 
 
 class VerificationFailed(OnnxExporterError):
