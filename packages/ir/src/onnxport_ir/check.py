@@ -200,13 +200,14 @@ def _fits(value: AttrValue, kind: onnx.defs.OpSchema.AttrType) -> bool:
             return bool(value.attr_type == _KIND_NUMBERS[kind])
         case Block():
             wanted = _Kinds.GRAPH
+        case ():
+            return kind in {_Kinds.INTS, _Kinds.FLOATS, _Kinds.STRINGS}
         case tuple():
             if kind == _Kinds.INTS:
                 return all(isinstance(item, int) for item in value)
             if kind == _Kinds.FLOATS:
-                # Without elements the file says INTS; readers take what the operator declares.
-                return bool(value) and all(isinstance(item, int | float) for item in value)
-            return bool(kind == _Kinds.STRINGS and value) and all(isinstance(item, str) for item in value)
+                return all(isinstance(item, int | float) for item in value)
+            return bool(kind == _Kinds.STRINGS) and all(isinstance(item, str) for item in value)
         case int():
             wanted = _Kinds.INT
         case float():

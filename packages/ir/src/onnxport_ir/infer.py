@@ -8,9 +8,10 @@ import onnx
 import onnx.shape_inference
 
 from onnxport_ir.dims import Dim, SymDim
-from onnxport_ir.dtypes import DType
+from onnxport_ir.errors import NotYetSupported
 from onnxport_ir.graph import Block, Model, Value
 from onnxport_ir.proto import Encoder, FileNames, Storage
+from onnxport_ir.read import type_from_proto
 from onnxport_ir.types import AnyType, OptionalType, SequenceType, TensorType, ValueType
 
 #: Constants up to this size are shown to the inference, which needs the values of shapes and the like.
@@ -49,12 +50,15 @@ def fill_types(model: Model) -> list[str]:
     findings = []
     for value in list(_values(model.graph)):
         proto = found.get(names[value][1:].decode() if value in names else "")
-        if proto is None or value.const is not None:
+        if proto is None:
             continue
         try:
             value.value_type = _completed(value.value_type, reader.value_type(proto))
         except _Conflict as conflict:
             findings.append(f"{value.producer!r} gives {conflict}")
+        except NotYetSupported:
+            # A map or a sparse tensor, which only operators outside our range give.
+            continue
     return findings
 
 
@@ -88,18 +92,8 @@ class _Reader:
                     self._next = max(self._next, int(dim.name.removeprefix(_UNKNOWN)) + 1)
 
     def value_type(self, proto: onnx.TypeProto) -> ValueType:
-        """The type that ``proto`` describes; nothing is known of kinds that the graph does not have."""
-        match proto.WhichOneof("value"):
-            case "tensor_type":
-                tensor = proto.tensor_type
-                dtype = _DTYPES.get(tensor.elem_type)
-                shape = tuple(map(self._dim, tensor.shape.dim)) if tensor.HasField("shape") else None
-                return TensorType(dtype, shape)
-            case "sequence_type":
-                return SequenceType(self.value_type(proto.sequence_type.elem_type))
-            case "optional_type":
-                return OptionalType(self.value_type(proto.optional_type.elem_type))
-        return TensorType()
+        """The type that ``proto`` describes."""
+        return type_from_proto(proto, self._dim)
 
     def _dim(self, proto: onnx.TensorShapeProto.Dimension) -> Dim:
         if proto.HasField("dim_value"):
@@ -111,9 +105,6 @@ class _Reader:
             if proto.dim_param:
                 self._symbols[proto.dim_param] = known
         return known
-
-
-_DTYPES = {dtype.onnx: dtype for dtype in DType}
 
 
 def _completed(known: AnyType, found: AnyType) -> ValueType:

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import onnx
+import onnx.defs
 
 from onnxport_ir.dims import SymDim
 from onnxport_ir.dtypes import DType
@@ -277,7 +278,8 @@ class Encoder:
         whole: Message | None = None
         for key, value in node.attributes.items():
             try:
-                attribute = self._attribute(key, value)
+                is_empty = isinstance(value, tuple) and not value
+                attribute = self._empty_list(node, key) if is_empty else self._attribute(key, value)
             except InternalError as error:
                 raise error.at(node.place) from None
             if isinstance(attribute, bytes):
@@ -349,6 +351,18 @@ class Encoder:
                 return _wrapped(head, _TAG[5], self._tensor(value, b"", Storage.INLINE), _KIND["TENSOR"])
         raise InternalError(f"attribute {name} is {value!r}, which has no place in a file")
 
+    def _empty_list(self, node: Node, name: str) -> bytes:
+        """A list attribute without elements, of the type that the operator declares; of integers if there is none."""
+        kind = "INTS"
+        version = self._model.opset_imports.get(node.domain)
+        if version is not None and onnx.defs.has(node.op_type, node.domain):
+            schema = onnx.defs.get_schema(node.op_type, version, node.domain)
+            declared = schema.attributes[name].type if name in schema.attributes else None
+            for other in ("FLOATS", "STRINGS"):
+                if declared == getattr(onnx.defs.OpSchema.AttrType, other):
+                    kind = other
+        return text(_TAG[1], name) + _KIND[kind]
+
     def _tensor(self, tensor: TensorRef | None, name: bytes, how: Storage | ExternalSlice) -> Encoded:
         if tensor is None:
             raise InternalError("a value that is no constant stands among the constants")
@@ -405,7 +419,7 @@ def _wrapped(head: bytes, tag: bytes, inner: Encoded, tail: bytes) -> Encoded:
 
 
 def _many(name: str, values: Sequence[Any]) -> bytes:
-    """A list attribute; one without elements is taken for a list of integers."""
+    """The elements and the type of a list attribute."""
     if all(isinstance(value, int | np.integer) for value in values):
         return b"".join([_ATTR_INTS + varint(int(value)) for value in values]) + _KIND["INTS"]
     if all(isinstance(value, int | float | np.integer | np.floating) for value in values):
