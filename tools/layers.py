@@ -4,9 +4,9 @@ Three rules, all read off the syntax tree, nothing is imported:
 
 * packages import along the arrows ``ir <- symbolics <- custom-ops``, ``ir <- frontend``, all four ``<- sdk <- cli``,
   and ir and symbolics never import torch;
-* ``torch.onnx`` and names of torch that start with an underscore stand in files called ``_torch_private.py`` (and
-  ``torch.onnx`` in custom-ops' ``bridge.py``, which runs symbolics that users registered there); what exports or lowers
-  in ``torch.onnx`` stands nowhere;
+* ``torch.onnx`` and names of torch that start with an underscore (but ``torch.utils._pytree``) stand in files called
+  ``_torch_private.py`` (and ``torch.onnx`` in custom-ops' ``bridge.py``, which runs symbolics that users registered
+  there); what exports or lowers in ``torch.onnx`` stands nowhere;
 * no handler in ``onnxport_symbolics/aten`` compares an opset or counts with one: spelling is for the downgrades,
   absence for the backports.
 """
@@ -34,6 +34,8 @@ ALLOWED: dict[str, frozenset[str]] = {
 
 PRIVATE_FILE = "_torch_private.py"
 BRIDGE = ("onnxport_custom_ops", "bridge.py")
+# torch's own functions on nested structures, used by its documentation of torch.export; they have no public name.
+TOLERATED = "torch.utils._pytree"
 FORBIDDEN = (
     "torch.onnx.export",
     "torch.onnx.utils",
@@ -90,7 +92,7 @@ def _check_private_torch(package: str, path: Path, tree: ast.Module) -> Iterator
             continue
         if dotted.startswith(FORBIDDEN) or FORBIDDEN_PASSES in dotted:
             yield Finding(path, line, f"{dotted} is the exporter that onnxport replaces, not a part of it")
-        elif path.name == PRIVATE_FILE:
+        elif path.name == PRIVATE_FILE or f"{dotted}.".startswith(f"{TOLERATED}."):
             continue
         elif f"{dotted}.".startswith("torch.onnx."):
             if (package, path.name) != BRIDGE:

@@ -63,6 +63,7 @@ def test_private_torch_belongs_into_one_file(code):
 
 def test_public_torch_may_stand_anywhere():
     code = "import torch\nfrom torch import nn\ntorch.jit.trace(f, x)\nx.__class__\ntorch.Tensor.__add__\nself._C.x"
+    code += "\nimport torch.utils._pytree as pytree\npytree.tree_flatten(x)"
     assert findings("onnxport_frontend", code) == []
 
 
