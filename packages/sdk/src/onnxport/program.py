@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from onnxport_ir import Model
-from onnxport_ir.errors import OnnxExporterError
 from onnxport_ir.proto import to_proto
-from onnxport_ir.write import write
+from onnxport_ir.write import ExternalData, write
+
+from onnxport.runtime import create_session, run_session
 
 if TYPE_CHECKING:
     import onnx
     import onnxruntime
-    from onnxport_frontend import CallSignature
+    from onnxport_frontend import Signature
 
 
 class ONNXProgram:
@@ -28,7 +29,7 @@ class ONNXProgram:
     """
 
     def __init__(
-        self, model: Model, signature: CallSignature, timings: Mapping[str, float], findings: tuple[object, ...] = ()
+        self, model: Model, signature: Signature, timings: Mapping[str, float], findings: tuple[object, ...] = ()
     ) -> None:
         self.model = model
         self.signature = signature
@@ -65,7 +66,8 @@ class ONNXProgram:
         Raises:
             WriteFailed: if the file cannot be written; nothing is left of it.
         """
-        write(self.model, destination, external_data=external_data)
+        choices: dict[bool | None, ExternalData] = {None: "auto", True: "always", False: "never"}
+        write(self.model, destination, external_data=choices[external_data])
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # Any: the call of the user's own model
         """Run the model in ONNX Runtime on the CPU, with the arguments of the torch model's ``forward``.
@@ -78,23 +80,11 @@ class ONNXProgram:
             OnnxExporterError: if onnxruntime is not installed.
         """
         feeds = self.signature.flatten(args, kwargs)
-        names = self.output_names
-        results = self._runtime().run(list(names), feeds)
-        return self.signature.unflatten(results)
+        return self.signature.unflatten(run_session(self._runtime(), feeds, self.output_names))
 
     def _runtime(self) -> onnxruntime.InferenceSession:
         if self._session is None:
-            try:
-                import onnxruntime  # noqa: PLC0415 - an optional extra
-            except ImportError as error:
-                raise OnnxExporterError(
-                    "calling an ONNXProgram needs onnxruntime", hint="pip install 'onnxport[runtime]'"
-                ) from error
-            options = onnxruntime.SessionOptions()
-            options.log_severity_level = 3
-            self._session = onnxruntime.InferenceSession(
-                self.model_proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = create_session(self.model_proto.SerializeToString())
         return self._session
 
     def __repr__(self) -> str:

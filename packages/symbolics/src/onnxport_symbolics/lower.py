@@ -125,6 +125,7 @@ class Lowering:
         Raises:
             UnsupportedCase: for what ONNX has no value for: None, a text, a tuple.
         """
+        _raise_refused(lowered)
         if isinstance(lowered, Value):
             return lowered
         if isinstance(lowered, TensorLiteral):
@@ -171,6 +172,7 @@ class Lowering:
         args = tuple(self.value(arg) for arg in eqn.args)
         if any(map(_is_poisoned, args)):
             return (POISONED,) * len(eqn.outputs)
+        _raise_refused(args)
         self.op.expected = tuple(var.type for var in eqn.outputs)
         bound = handler.signature.bind(self.op, eqn.names, args)
         result = handler.function(self.op, **bound)
@@ -236,6 +238,15 @@ def onnx_type(captured: AnyType) -> TensorType:
     if dtype is None:
         raise UnsupportedCase(f"an input of type {captured}")
     return TensorType(dtype, ())
+
+
+def _raise_refused(lowered: Lowered) -> None:
+    """Raise the error that a handler gave in the place of a result, now that the result is used."""
+    if isinstance(lowered, LoweringError):
+        raise lowered
+    if isinstance(lowered, tuple):
+        for item in lowered:
+            _raise_refused(item)
 
 
 def _is_poisoned(lowered: Lowered) -> bool:

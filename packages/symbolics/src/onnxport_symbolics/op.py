@@ -222,6 +222,15 @@ class Op:
         """The elements of an integer value of rank 0 or 1 as dims, where they are known by formula."""
         return contents(value)
 
+    def recall(self, key: object) -> Value | None:
+        """What :meth:`memorise` was given under ``key`` in this block or one around it."""
+        found = self._emitter.lookup(key)
+        return None if found is None else found[0]
+
+    def memorise(self, key: object, value: Value) -> None:
+        """Keep a value that is expensive to make twice."""
+        self._emitter.remember(key, (value,))
+
     def retype(self, value: Value, value_type: ValueType) -> Value:
         """State what is known of a value where no rule finds it; returns the value."""
         value.value_type = value_type

@@ -1,0 +1,180 @@
+"""``onnxport.export``: the way of a model from torch to a file."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from onnxport_frontend import Captured, capture
+from onnxport_ir import Model, passes
+from onnxport_ir.captured_text import check_graph
+from onnxport_ir.naming import assign_names
+from onnxport_ir.passes import DEFAULT_PIPELINE
+from onnxport_ir.verbose_text import format_model
+from onnxport_ir.write import write
+from onnxport_symbolics import NEWEST_OPSET, Registry, Target, default_registry, lower
+
+from onnxport.options import DEFAULT_OPSET, ExportOptions, TrainingMode, later_parameters
+from onnxport.program import ONNXProgram
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import torch
+
+
+def export(
+    model: torch.nn.Module | torch.jit.ScriptModule | torch.jit.ScriptFunction[..., Any],
+    args: Any = (),  # Any: the arguments of the user's own model
+    f: str | os.PathLike[str] | BinaryIO | None = None,
+    *,
+    kwargs: Mapping[str, Any] | None = None,
+    export_params: bool = True,
+    verbose: bool | None = None,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+    opset_version: int | None = None,
+    dynamic_axes: Mapping[str, Mapping[int, str] | Sequence[int]] | None = None,
+    keep_initializers_as_inputs: bool = False,
+    dynamo: bool = False,
+    external_data: bool = True,
+    dynamic_shapes: Any = None,
+    custom_translation_table: Mapping[Callable[..., Any], Any] | None = None,
+    report: bool = False,
+    optimize: bool = True,
+    verify: bool = False,
+    profile: bool = False,
+    dump_exported_program: bool = False,
+    artifacts_dir: str | os.PathLike[str] = ".",
+    fallback: bool = False,
+    training: TrainingMode | int = TrainingMode.EVAL,
+    operator_export_type: Any = None,
+    do_constant_folding: bool = True,
+    custom_opsets: Mapping[str, int] | None = None,
+    export_modules_as_functions: bool | Collection[type[torch.nn.Module]] = False,
+    autograd_inlining: bool = True,
+) -> ONNXProgram:
+    """Export a model to ONNX.
+
+    The signature is that of ``torch.onnx.export``; the documentation has a table of what each parameter does here.
+
+    Args:
+        model: a module, which is traced with the arguments; or a scripted one, which is taken as it is.
+        args: the positional arguments of one call, a tuple, or a single tensor. Tensors become inputs of the
+            exported model, in whatever structure they stand; everything else is fixed in it.
+        f: where to write: a path, or a binary file object; None writes nothing.
+        kwargs: the keyword arguments of the call.
+        export_params: False leaves the weights out of the file and makes them inputs.
+        verbose: True prints the exported graph.
+        input_names: names of the inputs, in order; further names go to the parameters.
+        output_names: names of the outputs, in order.
+        opset_version: the ONNX opset, 7 to the newest of the installed onnx; 18 by default.
+        dynamic_axes: axes whose size may differ from the example's: ``{"x": {0: "batch"}}`` or ``{"x": [0]}``.
+        keep_initializers_as_inputs: True makes the weights inputs as well, so that a caller can replace them.
+        dynamo: not supported yet.
+        external_data: False forbids a second file for the weights; True writes one if the model exceeds 2 GB.
+        dynamic_shapes: not supported yet; belongs to ``dynamo=True``.
+        custom_translation_table: not supported yet; belongs to ``dynamo=True``.
+        report: not supported yet.
+        optimize: False leaves the graph as it was lowered.
+        verify: not supported yet.
+        profile: not supported yet.
+        dump_exported_program: not supported yet; belongs to ``dynamo=True``.
+        artifacts_dir: where reports go; without a report it has no effect.
+        fallback: not supported yet; belongs to ``dynamo=True``.
+        training: the mode that the model is captured in; it is put back afterwards.
+        operator_export_type: only ``ONNX`` is supported yet.
+        do_constant_folding: only True is supported.
+        custom_opsets: not supported yet.
+        export_modules_as_functions: not supported yet.
+        autograd_inlining: only True is supported yet.
+
+    Returns:
+        The exported model. It shares the weights with the torch model.
+
+    Raises:
+        InvalidArgument: for names, axes or opsets that do not fit.
+        NotYetSupported: for a parameter that this release does not act upon.
+        CaptureFailed: if the model cannot be traced.
+        LoweringError: if ONNX, or the opset, cannot express the model; all reasons at once.
+        WriteFailed: if the file cannot be written.
+    """
+    later_parameters(
+        dynamo=dynamo,
+        dynamic_shapes=dynamic_shapes,
+        custom_translation_table=custom_translation_table,
+        report=report,
+        verify=verify,
+        profile=profile,
+        dump_exported_program=dump_exported_program,
+        fallback=fallback,
+        operator_export_type=operator_export_type,
+        do_constant_folding=do_constant_folding,
+        custom_opsets=custom_opsets,
+        export_modules_as_functions=export_modules_as_functions,
+        autograd_inlining=autograd_inlining,
+    )
+    options = ExportOptions(
+        target=Target(DEFAULT_OPSET if opset_version is None else opset_version),
+        export_params=export_params,
+        keep_initializers_as_inputs=keep_initializers_as_inputs,
+        optimize=optimize,
+    )
+    timings: dict[str, float] = {}
+    with _timed(timings, "capture"):
+        captured = capture(
+            model,
+            args,
+            kwargs,
+            input_names=input_names,
+            output_names=output_names,
+            dynamic_axes=dynamic_axes,
+            training=TrainingMode.of(training).module_mode,
+        )
+    onnx_model = build(captured, default_registry(), options, timings)
+    program = ONNXProgram(onnx_model, captured.signature, timings, captured.findings)
+    if verbose:
+        print(format_model(onnx_model, captured.graph.module_classes))  # noqa: T201 - what verbose asks for
+    if f is not None:
+        with _timed(program.timings, "write"):
+            write(onnx_model, f, external_data="auto" if external_data else "never")
+    return program
+
+
+def build(captured: Captured, registry: Registry, options: ExportOptions, timings: dict[str, float]) -> Model:
+    """Make the ONNX model of a captured one.
+
+    Args:
+        captured: the capture.
+        registry: the handlers.
+        options: what is asked for.
+        timings: receives the seconds of the stages ``lower`` and ``passes``.
+
+    Returns:
+        The finished model, with names.
+    """
+    with _timed(timings, "lower"):
+        check_graph(captured.graph)
+        model = lower(captured.graph, registry, options.target)
+    with _timed(timings, "passes"):
+        model.store_weights = options.export_params
+        model.keep_initializers_as_inputs = options.keep_initializers_as_inputs
+        if options.optimize:
+            passes.run(DEFAULT_PIPELINE, model)
+        assign_names(model)
+    return model
+
+
+@contextmanager
+def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        timings[stage] = time.perf_counter() - start
+
+
+__all__ = ["NEWEST_OPSET", "build", "export"]

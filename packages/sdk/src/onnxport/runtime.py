@@ -1,0 +1,85 @@
+"""Running exported models in ONNX Runtime, with torch tensors on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from onnxport_ir import DType
+from onnxport_ir.errors import OnnxExporterError
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+
+def create_session(model: bytes | str) -> onnxruntime.InferenceSession:
+    """A session on the CPU, for serialised models and for paths.
+
+    Raises:
+        OnnxExporterError: if onnxruntime is not installed, or refuses the model.
+    """
+    try:
+        import onnxruntime  # noqa: PLC0415 - an optional extra
+    except ImportError as error:
+        raise OnnxExporterError(
+            "running a model needs onnxruntime", hint="Install it: pip install 'onnxport[runtime]'"
+        ) from error
+    options = onnxruntime.SessionOptions()
+    # Its warnings are about its own optimisations.
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions share no base class but this
+        raise OnnxExporterError("ONNX Runtime does not load the model", why=str(error)) from error
+
+
+def run_session(
+    session: onnxruntime.InferenceSession, feeds: Mapping[str, Any], output_names: Sequence[str]
+) -> list[Any]:
+    """Run a session.
+
+    Args:
+        session: the session.
+        feeds: tensors, arrays, numbers, or lists of tensors (sequences), by input name.
+        output_names: the wanted outputs, in order.
+
+    Returns:
+        The outputs: torch tensors on the CPU, lists of them for sequences, None for absent optionals.
+    """
+    arrays = {name: _to_arrays(value) for name, value in feeds.items()}
+    types = {item.name: item.type for item in (*session.get_inputs(), *session.get_outputs())}
+    if not any("bfloat16" in text for text in types.values()):
+        return [_to_torch(result) for result in session.run(list(output_names), arrays)]
+    # numpy has no bfloat16, so that its bits travel as int16.
+    values = {name: _as_ort_value(array, "bfloat16" in types[name]) for name, array in arrays.items()}
+    return [_from_ort_value(result) for result in session.run_with_ort_values(list(output_names), values)]
+
+
+def _to_arrays(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_to_arrays(item) for item in value]
+    tensor = value if isinstance(value, torch.Tensor) else torch.as_tensor(value)
+    tensor = tensor.detach().cpu().contiguous()
+    return tensor.view(torch.int16).numpy() if tensor.dtype is torch.bfloat16 else tensor.resolve_conj().numpy()
+
+
+def _to_torch(result: Any) -> Any:
+    if result is None:
+        return None
+    return [_to_torch(item) for item in result] if isinstance(result, list) else torch.as_tensor(result)
+
+
+def _as_ort_value(array: Any, is_bfloat16: bool) -> onnxruntime.OrtValue:
+    from onnxruntime import OrtValue  # noqa: PLC0415 - an optional extra
+
+    if is_bfloat16:
+        return OrtValue.ortvalue_from_numpy_with_onnx_type(array, DType.BFLOAT16.onnx)
+    return OrtValue.ortvalue_from_numpy(array)
+
+
+def _from_ort_value(value: onnxruntime.OrtValue) -> torch.Tensor:
+    if value.element_type() == DType.BFLOAT16.onnx:
+        # The tensor shares the value's memory, which goes with the session's results.
+        return torch.from_dlpack(value._get_c_value().to_dlpack()).clone()
+    return torch.as_tensor(value.numpy())

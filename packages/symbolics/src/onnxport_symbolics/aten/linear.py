@@ -1,0 +1,102 @@
+"""Matrix products."""
+
+from __future__ import annotations
+
+from onnxport_ir import DType, Value
+
+from onnxport_symbolics.op import Op
+from onnxport_symbolics.promote import Scalar, as_dtype
+from onnxport_symbolics.registry import aten
+
+
+@aten("mm", "bmm", "matmul", "linalg_matmul", "mv", "dot", "vdot")
+def matmul(
+    op: Op,
+    self: Value,
+    other: Value | None = None,
+    mat2: Value | None = None,
+    vec: Value | None = None,
+    tensor: Value | None = None,
+) -> Value:
+    """matmul(Tensor self, Tensor other) -> Tensor; mm, bmm(Tensor self, Tensor mat2); mv(Tensor self, Tensor vec)"""
+    right = next((operand for operand in (other, mat2, vec, tensor) if operand is not None), None)
+    if right is None:
+        raise op.refuse("a matrix product without its second operand")
+    return product(op, self, right)
+
+
+def product(op: Op, left: Value, right: Value) -> Value:
+    """``left @ right`` for ranks from 1 on, in their own element type.
+
+    ONNX's MatMul takes integers as torch does, but no bool; torch refuses that as well.
+    """
+    return op.MatMul(left, right)
+
+
+@aten("linear")
+def linear(op: Op, input: Value, weight: Value, bias: Value | None = None) -> Value:
+    """linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor
+
+    input (*, K), weight (N, K) or (K), bias (N) -> (*, N) or (*).
+    """
+    if op.rank(weight) == 1:
+        result = product(op, input, weight)
+    elif op.rank(input) == 2 and op.dtype(input).is_float:
+        return op.Gemm(input, weight, bias, transB=1)
+    else:
+        result = product(op, input, op.Transpose(weight, perm=(1, 0)))
+    return result if bias is None else op.Add(result, bias)
+
+
+@aten("addmm")
+def addmm(op: Op, self: Value, mat1: Value, mat2: Value, beta: Scalar, alpha: Scalar) -> Value:
+    """addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor
+
+    self broadcasts to (N, M); mat1 (N, K), mat2 (K, M). With beta = 0, self is not read (its NaNs do not count).
+    """
+    if op.dtype(mat1).is_float and op.rank(self) <= 2:
+        return op.Gemm(mat1, mat2, self if beta else None, alpha=alpha, beta=beta)
+    return _added(op, self, product(op, mat1, mat2), beta, alpha)
+
+
+@aten("addmv")
+def addmv(op: Op, self: Value, mat: Value, vec: Value, beta: Scalar, alpha: Scalar) -> Value:
+    """addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor"""
+    return _added(op, self, product(op, mat, vec), beta, alpha)
+
+
+@aten("baddbmm")
+def baddbmm(op: Op, self: Value, batch1: Value, batch2: Value, beta: Scalar, alpha: Scalar) -> Value:
+    """baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor"""
+    return _added(op, self, product(op, batch1, batch2), beta, alpha)
+
+
+@aten("addbmm")
+def addbmm(op: Op, self: Value, batch1: Value, batch2: Value, beta: Scalar, alpha: Scalar) -> Value:
+    """addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor"""
+    summed = op.ReduceSum(product(op, batch1, batch2), [0], keepdims=0)
+    return _added(op, self, summed, beta, alpha)
+
+
+@aten("addr")
+def addr(op: Op, self: Value, vec1: Value, vec2: Value, beta: Scalar, alpha: Scalar) -> Value:
+    """addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor"""
+    return _added(op, self, outer(op, vec1, vec2), beta, alpha)
+
+
+@aten("outer", "ger")
+def outer(op: Op, self: Value, vec2: Value) -> Value:
+    """outer(Tensor self, Tensor vec2) -> Tensor"""
+    dtype = op.dtype(self)
+    if dtype is DType.BOOL:
+        return op.And(op.Unsqueeze(self, [1]), op.Unsqueeze(vec2, [0]))
+    return op.Mul(op.Unsqueeze(self, [1]), op.Unsqueeze(vec2, [0]))
+
+
+def _added(op: Op, bias: Value, result: Value, beta: Scalar, alpha: Scalar) -> Value:
+    """``beta * bias + alpha * result``, of which a factor of 1 costs nothing and beta = 0 leaves bias unread."""
+    dtype = op.dtype(result)
+    scaled = op.Mul(result, as_dtype(op, alpha, dtype))
+    if not beta:
+        return scaled
+    return op.Add(op.Mul(bias, as_dtype(op, beta, dtype)), scaled)
