@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import graphlib
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,14 +119,21 @@ def install_wheels(session: nox.Session, package: Package, *requirements: str, c
     session.install("--quiet", "--no-deps", "--force-reinstall", *wheels)
 
 
-def each_package(name: str, **options: object) -> Callable[[Callable[[nox.Session, Package], None]], None]:
-    """Register a session ``name(package)`` for each package, so that ``name`` alone stays free."""
+PackageSession = Callable[[nox.Session, Package], None]
 
-    def register(body: Callable[[nox.Session, Package], None]) -> None:
+
+def each_package(name: str, requires: Sequence[str] = ()) -> Callable[[PackageSession], PackageSession]:
+    """Register a session ``name(package)`` for each package, so that ``name`` alone stays free for one of its own."""
+
+    def register(body: PackageSession) -> PackageSession:
         for package in packages().values():
-            session = functools.partial(body, package=package)
-            functools.update_wrapper(session, body)
-            nox.session(session, name=f"{name}({package.name})", default=False, **options)  # type: ignore[call-overload]  # options are nox's own
+
+            def session(session: nox.Session, package: Package = package) -> None:
+                body(session, package)
+
+            session.__doc__ = body.__doc__
+            nox.session(name=f"{name}({package.name})", requires=requires, default=False)(session)
+        return body
 
     return register
 
@@ -145,9 +152,7 @@ def types(session: nox.Session) -> None:
     """Static types: the packages, strictly, and the public types as users see them."""
     install_house(session, *group("types"))
     sources = [str(package.folder.relative_to(ROOT) / "src") for package in packages().values()]
-    session.run(
-        "mypy", *sources, *(path for path in ("tests/typing", "tools", "examples") if list(Path(path).glob("*.py")))
-    )
+    session.run("mypy", *sources, "noxfile.py", "tools", "examples", "tests/typing")
 
 
 @nox.session

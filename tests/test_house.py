@@ -58,6 +58,12 @@ def test_the_block_on_torch_works():
     assert "No module named 'torch'" in result.stderr
 
 
+def test_the_sessions_name_no_package():
+    text = (ROOT / "noxfile.py").read_text(encoding="utf-8")
+    names = {load(package)["project"]["name"] for package in PACKAGES} | set(layers.ALLOWED)
+    assert [name for name in names if name in text] == []
+
+
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
 class TestPackage:
     def test_has_its_files(self, package: Path):
