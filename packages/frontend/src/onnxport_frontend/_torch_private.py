@@ -1,0 +1,241 @@
+"""All uses of torch that torch does not document; each says why there is no public way.
+
+Each was tried on torch 2.13, with the tests of this package.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import _C
+from torch.onnx._internal.exporter import _flags
+
+# The classes of TorchScript's graphs have no public names, and their stubs lack most methods: hence Any for nodes,
+# values and types, which only inline.py, schema.py and value_types.py handle.
+Graph = Any
+Block = Any
+Node = Any
+Value = Any
+JitType = Any
+FunctionSchema = Any
+
+
+@contextlib.contextmanager
+def onnx_export_flag() -> Iterator[None]:
+    """Make ``torch.onnx.is_in_onnx_export()`` true; the caller holds the tracing lock.
+
+    The flag behind it can be set by nothing public, and it is one for the whole process.
+    """
+    before = _flags._is_onnx_exporting
+    _flags._is_onnx_exporting = True
+    try:
+        yield
+    finally:
+        _flags._is_onnx_exporting = before
+
+
+def is_script_object(model: object) -> bool:
+    """Whether ``model`` is TorchScript already: a module or a function."""
+    return isinstance(model, (torch.jit.ScriptModule, torch.jit.ScriptFunction))
+
+
+def cpp_module(module: Any) -> Any:
+    """The module's C++ object, whose ``getattr`` gives submodules without making a Python module of each."""
+    return module._c
+
+
+def is_cpp_module(value: object) -> bool:
+    """Whether an attribute of a C++ module is a submodule; the class has no public name."""
+    return isinstance(value, _C.ScriptModule)
+
+
+def method_graph(module: Any, name: str) -> Graph:
+    """The graph of a method that is not inlined: it still calls the submodules' methods.
+
+    ``ScriptModule.graph`` is documented, but only for the top and for ``forward``.
+    """
+    graph: Graph = module._get_method(name).graph
+    return graph
+
+
+def function_graph(function: Any) -> Graph:
+    """The graph of a ``ScriptFunction``, as it was compiled; the class is public, this attribute is not documented."""
+    graph: Graph = function.graph
+    return graph
+
+
+def callee_graph(call: Node) -> Graph:
+    """The body of a ``prim::CallFunction``, with one input per argument of the call.
+
+    The function can only be reached through the type of the call's first input, which Python cannot open. So a graph
+    with nothing but this call is made, and torch inlines it, with the functions that it calls in turn.
+    """
+    graph: Graph = _C.Graph()
+    function, *args = call.inputs()
+    values = {function.unique(): graph.insertNode(graph.createClone(function.node(), _no_inputs)).output()}
+    for arg in args:
+        value = graph.addInput()
+        value.setType(arg.type())
+        values.setdefault(arg.unique(), value)
+    clone = graph.insertNode(graph.createClone(call, lambda value: values[value.unique()]))
+    # An argument that is passed twice has two inputs, the second of which must be used by its own position.
+    for position, value in enumerate(list(graph.inputs()), 1):
+        clone.replaceInput(position, value)
+    for output in clone.outputs():
+        graph.registerOutput(output)
+    _C._jit_pass_inline(graph)
+    return graph
+
+
+def _no_inputs(value: Value) -> Value:
+    raise LookupError(f"a constant has no inputs, this one reads {value.debugName()}")
+
+
+def parse_schema(text: str) -> FunctionSchema:
+    """Read an operator's schema as a node prints it. Nodes give it as text only."""
+    return _C.parse_schema(text)
+
+
+@contextlib.contextmanager
+def without_mha_fastpath() -> Iterator[None]:
+    """Keep attention layers from taking their fused inference kernels, which exist for no other runtime.
+
+    ``set_fastpath_enabled`` is public but is one setting for the process; the caller holds the tracing lock.
+    """
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+@contextlib.contextmanager
+def without_autocast_cache() -> Iterator[None]:
+    """Let autocast cast weights anew each time: a cast cached before the trace would have no node in it."""
+    before = torch.is_autocast_cache_enabled()
+    torch.set_autocast_cache_enabled(False)
+    try:
+        yield
+    finally:
+        torch.set_autocast_cache_enabled(before)
+
+
+def trace(module: torch.nn.Module, examples: tuple[torch.Tensor, ...]) -> torch.jit.ScriptModule:
+    """``torch.jit.trace`` without its check run.
+
+    It is public, but deprecated, with no other way to a TorchScript graph.
+    """
+    traced: torch.jit.ScriptModule = torch.jit.trace(  # type: ignore[no-untyped-call] # torch leaves it unannotated
+        module, examples, check_trace=False, strict=False
+    )
+    return traced
+
+
+def write_count(tensor: torch.Tensor) -> int | None:
+    """How often the tensor was written to; None for tensors that do not count (made in inference mode)."""
+    return None if tensor.is_inference() else tensor._version
+
+
+def argument_kind(argument: Any) -> tuple[str, bool]:
+    """The type of a schema's argument without optional and list, and whether it is a list.
+
+    It is read from ``real_type``, which says ``ScalarType`` where ``type`` says only int.
+    """
+    kind, is_list = argument.real_type, False
+    while kind.kind() in ("OptionalType", "ListType"):
+        is_list = is_list or kind.kind() == "ListType"
+        kind = kind.getElementType()
+    return str(kind), is_list
+
+
+def is_write(argument: Any) -> bool:
+    """Whether the operator writes to the argument."""
+    return argument.alias_info is not None and bool(argument.alias_info.is_write)
+
+
+# Composite operators carry no tag; these pass on what an operator with the tag gives, or count elements.
+_DYNAMIC_SHAPE = frozenset(
+    {
+        "aten::_pack_padded_sequence",
+        "aten::_pad_packed_sequence",
+        "aten::bincount",
+        "aten::masked_select",
+        "aten::nonzero_numpy",
+        "aten::one_hot",
+        "aten::pad_sequence",
+        "aten::repeat_interleave",
+        "aten::tensor_split.tensor_indices_or_sections",
+        "aten::unique_dim",
+    }
+)
+
+
+def has_dynamic_shape(namespace: str, name: str, overload: str) -> bool:
+    """Whether an operator's result has a shape that depends on elements, as its tags say.
+
+    Operators from outside of torch say nothing; they may do what they like.
+    """
+    base = f"{namespace}::{name}"
+    if base in _DYNAMIC_SHAPE or f"{base}.{overload}" in _DYNAMIC_SHAPE:
+        return True
+    if namespace not in ("aten", "prim"):
+        return True
+    packet = getattr(getattr(torch.ops, namespace), name, None)
+    operator = getattr(packet, overload or "default", None)
+    return torch.Tag.dynamic_output_shape in getattr(operator, "tags", ())
+
+
+# --- schemas of operators, for aliasing.py ----------------------------------------------------------------------
+
+
+def operator_schemas(name: str) -> list[FunctionSchema]:
+    """The schemas of all overloads of ``namespace::name``, with their alias annotations.
+
+    ``torch.ops`` lacks what only the script language has (``aten::append.t``) and has no public alias facts.
+    """
+    return list(_C._jit_get_schemas_for_operator(name))
+
+
+def python_op_scalars(node: Node) -> list[Any]:
+    """The arguments of a call of ``autograd.Function`` that are no tensors."""
+    return list(node.scalar_args())
+
+
+def python_op_body(node: Node) -> Graph | None:
+    """What the ``forward`` of an ``autograd.Function`` did, where the tracer has kept it."""
+    return node.g("Subgraph") if node.hasAttribute("Subgraph") else None
+
+
+def python_op_class(node: Node) -> type:
+    """The subclass of ``autograd.Function`` that was called; the node holds its bound ``apply``."""
+    function: type = node.pyobj().__self__
+    return function
+
+
+def schema_of(model: Any) -> FunctionSchema:
+    """The schema of a script module's ``forward`` or of a script function."""
+    schema: FunctionSchema = (
+        model._c._get_method("forward").schema if isinstance(model, torch.jit.ScriptModule) else model.schema
+    )
+    return schema
+
+
+def original_name(model: Any) -> str | None:
+    """The class that a script module was made of, with its Python module; None for any other model.
+
+    The name is mangled: ``__torch__.package.module.___torch_mangle_3.Class``.
+    """
+    if isinstance(model, torch.jit.ScriptFunction):
+        return str(model.qualified_name).removeprefix("__torch__.")
+    if not isinstance(model, torch.jit.ScriptModule) or not hasattr(model, "_c"):
+        return None
+    parts = model._c.qualified_name.split(".")
+    return ".".join(part for part in parts if part != "__torch__" and not part.startswith("___torch_mangle"))
+
+
+#: What torch warns with while it traces; exported from ``torch.jit`` without being documented there.
+TracerWarning: type[Warning] = torch.jit._trace.TracerWarning

@@ -1,0 +1,79 @@
+"""Script code's arithmetic on values that are known: what a compiled function asks of its defaults and flags.
+
+Only numbers, truth values, texts, None and their tuples are looked at, never tensors, so there is nothing to get wrong
+about types or devices. What is not in the table stays an equation.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from onnxport_ir.captured import Arg, OpName, Var
+from onnxport_ir.types import ScalarType, TensorType
+
+_NUMBERS: dict[str, Callable[..., Any]] = {
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "neg": operator.neg,
+    "__not__": operator.not_,
+    "__and__": operator.and_,
+    "__or__": operator.or_,
+    "Bool": bool,
+    "Int": int,
+    "Float": float,
+}
+_DIVISIONS: dict[str, Callable[..., Any]] = {
+    "floordiv": operator.floordiv,
+    "remainder": operator.mod,
+    "div": operator.truediv,
+}
+
+
+def fold(op: OpName, args: tuple[Arg, ...]) -> tuple[bool, Arg]:
+    """The value of a call of the script language's own operators, if it is known.
+
+    Returns:
+        whether it is known, and the value.
+    """
+    name = op.name
+    if name in ("__is__", "__isnot__"):
+        return _is_none(args, name == "__is__")
+    if name == "_unwrap_optional" and args[0] is not None:
+        return True, args[0]
+    if name == "len" and len(args) == 1 and isinstance(args[0], tuple):
+        return True, len(args[0])
+    if name == "__getitem__" and isinstance(args[0], tuple) and isinstance(args[1], int):
+        return (True, args[0][args[1]]) if -len(args[0]) <= args[1] < len(args[0]) else (False, None)
+    if not args or not all(_is_known(arg) for arg in args):
+        return False, None
+    if name in _NUMBERS:
+        return True, _NUMBERS[name](*args)
+    if name in _DIVISIONS and args[1] != 0:
+        return True, _DIVISIONS[name](*args)
+    return False, None
+
+
+def _is_none(args: tuple[Arg, ...], wanted: bool) -> tuple[bool, Arg]:
+    left, right = args
+    if right is not None or (isinstance(left, Var) and _may_be_none(left)):
+        return False, None
+    return True, (left is None) is wanted
+
+
+def _may_be_none(var: Var) -> bool:
+    if isinstance(var.type, ScalarType):
+        return var.type.kind == "none"
+    return not isinstance(var.type, TensorType)
+
+
+def _is_known(arg: Arg) -> bool:
+    return isinstance(arg, (bool, int, float, str))

@@ -1,0 +1,393 @@
+"""From TorchScript's graphs, one per method, to one list of equations.
+
+Calls of methods and functions are followed; classes, their attributes, tuples and lists that are never written to exist
+only while this runs. What an operator is called with has been bound to its schema when it becomes an equation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from onnxport_ir.captured import Arg, Block, Eqn, ModuleCall, OpName, Var
+from onnxport_ir.errors import CaptureFailed, NotYetSupported, OnnxExporterError, Place, UnsafeMutation
+from onnxport_ir.types import AnyType
+
+from onnxport_frontend import _torch_private as private
+from onnxport_frontend.fold import fold
+from onnxport_frontend.places import Places
+from onnxport_frontend.schema import Schema, Schemas, literal, tensor_literal
+from onnxport_frontend.value_types import Typer
+from onnxport_frontend.weights import Weights
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Module:
+    """A module in a graph: its path in the user's model, None for our wrapper around that, and its C++ object."""
+
+    path: str | None
+    cpp: Any
+
+    def member(self, name: str) -> str:
+        """The path of an attribute."""
+        return f"{self.path}.{name}" if self.path else ("" if self.path is None else name)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Function:
+    """A function in a graph; its body is reached through the call."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StaticDict:
+    """A dictionary that is never written to, with literals as keys."""
+
+    items: tuple[tuple[Arg, Arg], ...]
+
+
+Known = Arg | _Module | _Function | StaticDict
+
+
+@dataclass(slots=True, eq=False)
+class _Frame:
+    """One method or function being followed: whose it is, and what its values are, by their numbers in its graph."""
+
+    path: str
+    values: dict[int, Known] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Inliner:
+    """Follows graphs and collects equations.
+
+    Attributes:
+        weights: the model's tensors.
+        typer: gives variables their types.
+        class_names: the class of each module of the user's model, with its Python module.
+        eqns: the equations so far.
+        calls: the calls of submodules so far.
+        paths: the module paths that equations name.
+        functions: the classes of the ``autograd.Function`` calls, by the name that the equation has.
+    """
+
+    weights: Weights
+    typer: Typer
+    class_names: dict[str, str]
+    eqns: list[Eqn] = field(default_factory=list)
+    calls: list[ModuleCall] = field(default_factory=list)
+    paths: dict[str, None] = field(default_factory=dict)
+    functions: dict[str, type] = field(default_factory=dict)
+    _schemas: Schemas = field(default_factory=Schemas)
+    _places: Places = field(default_factory=Places)
+    _block_depth: int = 0
+
+    def wrapped(self, cpp: Any, args: Sequence[Arg]) -> list[Known]:
+        """Follow ``forward`` of our wrapper, whose only submodule is the user's model; gives its results."""
+        return self.graph(private.method_graph(cpp, "forward"), "", [_Module(None, cpp), *args])
+
+    def module(self, cpp: Any, args: Sequence[Known]) -> list[Known]:
+        """Follow ``forward`` of the user's model; gives its results."""
+        return self.graph(private.method_graph(cpp, "forward"), "", [_Module("", cpp), *args])
+
+    def unpack(self, value: Var, types: Sequence[AnyType]) -> tuple[Var, ...]:
+        """Take a tuple apart that only the running model has."""
+        outputs = tuple(Var(type_) for type_ in types)
+        self.eqns.append(Eqn.of("prim::TupleUnpack", [("tup", value)], outputs))
+        return outputs
+
+    def graph(self, graph: private.Graph, path: str, args: Sequence[Known]) -> list[Known]:
+        """Follow a graph with these values as its inputs; gives its results."""
+        frame = _Frame(path)
+        for value, arg in zip(graph.inputs(), args, strict=True):
+            frame.values[value.unique()] = arg
+        self._nodes(graph.nodes(), frame)
+        return [frame.values[value.unique()] for value in graph.outputs()]
+
+    def _nodes(self, nodes: Iterable[private.Node], frame: _Frame) -> None:
+        for node in nodes:
+            rule = _RULES.get(node.kind())
+            try:
+                if rule is None:
+                    self._operator(node, frame)
+                else:
+                    rule(self, node, frame)
+            except OnnxExporterError as error:
+                raise error.at(self._place(node, frame))  # noqa: B904 - the same error, with its place filled in
+
+    def _place(self, node: private.Node, frame: _Frame) -> Place:
+        return self._places(frame.path, node.sourceRange())
+
+    def _args(self, node: private.Node, frame: _Frame) -> list[Arg]:
+        return [as_arg(frame.values[value.unique()]) for value in node.inputs()]
+
+    # One method per kind of node; each enters the node's outputs into the frame.
+
+    def _operator(self, node: private.Node, frame: _Frame) -> None:
+        schema = self._schemas.of(node)
+        given = self._args(node, frame)
+        outputs = list(node.outputs())
+        if schema is None:
+            op = OpName.parse(node.kind())
+            args, names = tuple(given), tuple(f"arg{index}" for index in range(len(given)))
+        else:
+            op = schema.op
+            args, names = schema.bind(given)
+            _refuse_lost_writes(schema, args)
+            folded, value = fold(op, args)
+            if folded and len(outputs) == 1:
+                frame.values[outputs[0].unique()] = value
+                return
+        variables = self.typer.results(schema, args, outputs)
+        self._emit(node, frame, op, args, names, variables)
+        for output, variable in zip(outputs, variables, strict=True):
+            frame.values[output.unique()] = variable
+
+    def _emit(
+        self,
+        node: private.Node,
+        frame: _Frame,
+        op: OpName,
+        args: tuple[Arg, ...],
+        names: tuple[str, ...],
+        outputs: tuple[Var, ...],
+        blocks: tuple[Block, ...] = (),
+    ) -> None:
+        self.paths.setdefault(frame.path)
+        self.eqns.append(Eqn(op, args, names, outputs, blocks, self._place(node, frame)))
+
+    def _constant(self, node: private.Node, frame: _Frame) -> None:
+        output = node.output()
+        if output.type().kind() == "FunctionType":
+            frame.values[output.unique()] = _Function()
+            return
+        frame.values[output.unique()] = self._literal(output.toIValue())
+
+    def _literal(self, value: Any) -> Arg:
+        if isinstance(value, torch.Tensor):
+            # A parameter that the code reaches without its module is still that parameter.
+            return self.weights.find(value) or tensor_literal(value)
+        if isinstance(value, (list, tuple)):
+            return tuple(self._literal(item) for item in value)
+        return literal(value)
+
+    def _get_attr(self, node: private.Node, frame: _Frame) -> None:
+        owner, name = frame.values[node.input().unique()], node.s("name")
+        if not isinstance(owner, _Module):
+            raise NotYetSupported(f"the attribute {name} of an object that is no module")
+        value = owner.cpp.getattr(name)
+        path = owner.member(name)
+        frame.values[node.output().unique()] = (
+            _Module(path, value) if private.is_cpp_module(value) else self._attribute(path, value)
+        )
+
+    def _attribute(self, path: str, value: Any) -> Arg:
+        if isinstance(value, torch.Tensor):
+            return self.weights.var(path, value)
+        if isinstance(value, (list, tuple)):
+            return tuple(self._attribute(f"{path}.{index}", item) for index, item in enumerate(value))
+        try:
+            return literal(value)
+        except CaptureFailed as error:
+            raise NotYetSupported(f"the attribute {path} of type {type(value).__name__}") from error
+
+    def _set_attr(self, node: private.Node, frame: _Frame) -> None:
+        raise UnsafeMutation(
+            f"the model sets its attribute {node.s('name')}",
+            hint="Return the value and pass it in again with the next call.",
+        )
+
+    def _call_method(self, node: private.Node, frame: _Frame) -> None:
+        owner, *args = [frame.values[value.unique()] for value in node.inputs()]
+        name = node.s("name")
+        if not isinstance(owner, _Module):
+            raise NotYetSupported(f"the method {name} of an object that is no module")
+        first, position = len(self.eqns), len(self.calls)
+        path = owner.path or ""
+        results = self.graph(private.method_graph(owner.cpp, name), path, [owner, *args])
+        self._bind(node, results, frame)
+        if path and not self._block_depth:
+            self.calls.insert(position, ModuleCall(path, self.class_names.get(path, ""), first, len(self.eqns)))
+
+    def _call_function(self, node: private.Node, frame: _Frame) -> None:
+        _, *args = [frame.values[value.unique()] for value in node.inputs()]
+        self._bind(node, self.graph(private.callee_graph(node), frame.path, args), frame)
+
+    def _bind(self, node: private.Node, results: Sequence[Known], frame: _Frame) -> None:
+        for value, result in zip(node.outputs(), results, strict=True):
+            frame.values[value.unique()] = result
+
+    def _sequence(self, node: private.Node, frame: _Frame) -> None:
+        """A tuple, or a list: its elements, unless something writes to the list."""
+        output = node.output()
+        if self._is_written(output):
+            self._operator(node, frame)
+        else:
+            frame.values[output.unique()] = tuple(self._args(node, frame))
+
+    def _is_written(self, value: private.Value) -> bool:
+        for use in value.uses():
+            schema = self._schemas.of(use.user)
+            if schema is not None and use.offset < len(schema.arguments) and schema.arguments[use.offset].is_write:
+                return True
+        return False
+
+    def _dict(self, node: private.Node, frame: _Frame) -> None:
+        args = self._args(node, frame)
+        keys, values = args[0::2], args[1::2]
+        if self._is_written(node.output()) or not all(isinstance(key, (str, int, float, bool)) for key in keys):
+            self._operator(node, frame)
+        else:
+            frame.values[node.output().unique()] = StaticDict(tuple(zip(keys, values, strict=True)))
+
+    def _unpack(self, node: private.Node, frame: _Frame) -> None:
+        value = frame.values[node.input().unique()]
+        if isinstance(value, tuple):
+            self._bind(node, value, frame)
+        else:
+            self._operator(node, frame)
+
+    def _tuple_index(self, node: private.Node, frame: _Frame) -> None:
+        value, index = self._args(node, frame)
+        if isinstance(value, tuple) and isinstance(index, int):
+            frame.values[node.output().unique()] = value[index]
+        else:
+            self._operator(node, frame)
+
+    def _tuple_slice(self, node: private.Node, frame: _Frame) -> None:
+        (value,) = self._args(node, frame)
+        if not isinstance(value, tuple):
+            raise NotYetSupported("a slice of a tuple that only the running model has")
+        frame.values[node.output().unique()] = value[node.i("beg") : node.i("end")]
+
+    def _same(self, node: private.Node, frame: _Frame) -> None:
+        """A node that only changes what the compiler knows of its input."""
+        frame.values[node.output().unique()] = frame.values[node.input().unique()]
+
+    def _if(self, node: private.Node, frame: _Frame) -> None:
+        (condition,) = self._args(node, frame)
+        branches = list(node.blocks())
+        if isinstance(condition, bool):
+            chosen = branches[0 if condition else 1]
+            self._nodes(chosen.nodes(), frame)
+            self._bind(node, [frame.values[value.unique()] for value in chosen.outputs()], frame)
+            return
+        blocks = tuple(self._block(branch, frame, ()) for branch in branches)
+        outputs = tuple(self.typer.unknown(value) for value in node.outputs())
+        self._emit(node, frame, _IF, (condition,), ("cond",), outputs, blocks)
+        self._bind(node, outputs, frame)
+
+    def _loop(self, node: private.Node, frame: _Frame) -> None:
+        trip_count, condition, *carried = self._args(node, frame)
+        (body,) = node.blocks()
+        inputs = list(body.inputs())
+        for initial, value in zip(carried, inputs[1:], strict=True):
+            if isinstance(initial, tuple) and self._is_written(value):
+                raise UnsafeMutation("a loop writes to a list that it was given")
+        variables = tuple(self.typer.unknown(value) for value in inputs)
+        for value, variable in zip(inputs, variables, strict=True):
+            frame.values[value.unique()] = variable
+        block = self._block(body, frame, variables)
+        outputs = tuple(self.typer.unknown(value) for value in node.outputs())
+        names = ("max_trip_count", "cond", *(f"carried{index}" for index in range(len(carried))))
+        self._emit(node, frame, _LOOP, (trip_count, condition, *carried), names, outputs, (block,))
+        self._bind(node, outputs, frame)
+
+    def _block(self, block: private.Block, frame: _Frame, inputs: tuple[Var, ...]) -> Block:
+        """Follow a body; its values are in the same numbering as those around it."""
+        return self._collect(inputs, lambda: self._body(block, frame))
+
+    def _body(self, block: private.Block, frame: _Frame) -> list[Known]:
+        self._nodes(block.nodes(), frame)
+        return [frame.values[value.unique()] for value in block.outputs()]
+
+    def _collect(self, inputs: tuple[Var, ...], body: Callable[[], list[Known]]) -> Block:
+        outer, self.eqns = self.eqns, []
+        self._block_depth += 1
+        try:
+            results = body()
+            return Block(inputs, tuple(self.eqns), tuple(as_arg(result) for result in results))
+        finally:
+            self.eqns = outer
+            self._block_depth -= 1
+
+    def _python_op(self, node: private.Node, frame: _Frame) -> None:
+        """A call of ``autograd.Function``: its arguments in order, and a body with what its ``forward`` did."""
+        tensors = iter(self._args(node, frame))
+        scalars = iter(private.python_op_scalars(node))
+        args = tuple(next(tensors) if letter == "d" else _python_literal(next(scalars)) for letter in node.cconv())
+        name, subgraph = self._function_name(node), private.python_op_body(node)
+        blocks: tuple[Block, ...] = ()
+        if subgraph is not None:
+            given = self._args(node, frame)
+            blocks = (self._collect((), lambda: self.graph(subgraph, frame.path, given)),)
+        outputs = list(node.outputs())
+        variables = self.typer.results(None, args, outputs)
+        names = ("function", *(f"arg{index}" for index in range(len(args))))
+        self._emit(node, frame, _PYTHON_OP, (name, *args), names, variables, blocks)
+        self._bind(node, variables, frame)
+
+    def _function_name(self, node: private.Node) -> str:
+        """A name for the class of an ``autograd.Function``; classes of the same name get a number."""
+        function = private.python_op_class(node)
+        base = name = f"{function.__module__}.{function.__qualname__}"
+        number = 1
+        while self.functions.setdefault(name, function) is not function:
+            number += 1
+            name = f"{base}#{number}"
+        return name
+
+
+_IF = OpName("prim", "If")
+_LOOP = OpName("prim", "Loop")
+_PYTHON_OP = OpName("prim", "PythonOp")
+
+_RULES: dict[str, Callable[[Inliner, private.Node, _Frame], None]] = {
+    "prim::Constant": Inliner._constant,
+    "prim::GetAttr": Inliner._get_attr,
+    "prim::SetAttr": Inliner._set_attr,
+    "prim::CallMethod": Inliner._call_method,
+    "prim::CallFunction": Inliner._call_function,
+    "prim::ListConstruct": Inliner._sequence,
+    "prim::TupleConstruct": Inliner._sequence,
+    "prim::DictConstruct": Inliner._dict,
+    "prim::TupleUnpack": Inliner._unpack,
+    "prim::ListUnpack": Inliner._unpack,
+    "prim::TupleIndex": Inliner._tuple_index,
+    "prim::TupleSlice": Inliner._tuple_slice,
+    "prim::unchecked_cast": Inliner._same,
+    "prim::If": Inliner._if,
+    "prim::Loop": Inliner._loop,
+    "prim::PythonOp": Inliner._python_op,
+}
+
+
+def as_arg(value: Known) -> Arg:
+    """A value as an argument.
+
+    Raises:
+        NotYetSupported: for what exists only while graphs are followed.
+    """
+    if isinstance(value, _Module):
+        raise NotYetSupported(f"the module {value.path} as a value")
+    if isinstance(value, _Function):
+        raise NotYetSupported("a function as a value")
+    if isinstance(value, StaticDict):
+        raise NotYetSupported("a dictionary as an argument or the result of a branch")
+    return value
+
+
+def _refuse_lost_writes(schema: Schema, args: tuple[Arg, ...]) -> None:
+    """A list that was taken for its elements must not be written to: no one would see it."""
+    for arg, spec in zip(args, schema.arguments, strict=False):
+        if spec.is_write and isinstance(arg, tuple) and spec.is_list:
+            raise UnsafeMutation(f"{schema.op} writes to a list that was made in another function")
+
+
+def _python_literal(value: Any) -> Arg:
+    """An argument of an ``autograd.Function`` that is no tensor; what no graph can hold is known by its name only."""
+    try:
+        return literal(value)
+    except CaptureFailed:
+        return f"<{type(value).__name__}>"

@@ -1,0 +1,83 @@
+"""The user's line behind a node, a warning or an exception."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from onnxport_ir.errors import Place
+
+# Frames below these are not the user's: torch, this package, and Python's warning machinery.
+_LIBRARIES = (f"{Path(torch.__file__).parent}/", f"{Path(__file__).parent}/", warnings.__file__)
+
+_SCRIPT_LINE = re.compile(r'File "(?P<file>[^"]*)", line (?P<line>\d+)')
+_TRACE_LINE = re.compile(r"(?P<file>.*)\((?P<line>\d+)\): (?P<function>.*)")
+
+
+def is_user_file(filename: str) -> bool:
+    """Whether code in this file is the user's (or another package's) rather than torch's or ours."""
+    return not filename.startswith(_LIBRARIES) and not filename.startswith("<frozen ")
+
+
+def user_place(frames: Iterable[tuple[str, int, str]]) -> Place | None:
+    """The innermost frame of the user's code.
+
+    Args:
+        frames: file, line and function of each frame, innermost first.
+
+    Returns:
+        None if all frames are torch's or ours.
+    """
+    for file, line, function in frames:
+        if is_user_file(file):
+            return Place(file=file, line=line, function=function)
+    return None
+
+
+class Places:
+    """Reads the source ranges of nodes, each distinct one once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], Place] = {}
+        self._parsed: dict[str, Place] = {}
+
+    def __call__(self, module: str, source_range: str) -> Place:
+        """The place of a node with this source range in the module of this name."""
+        key = module, source_range
+        place = self._known.get(key)
+        if place is None:
+            at = self._parsed.get(source_range)
+            if at is None:
+                at = self._parsed[source_range] = parse_source_range(source_range)
+            place = self._known[key] = Place(module, at.file, at.line, at.function)
+        return place
+
+
+def parse_source_range(text: str) -> Place:
+    """The user's frame in a node's source range.
+
+    A traced node carries the Python stack, a frame a line, innermost first; a scripted one an excerpt of the source per
+    call, innermost first. Where all frames are in torch, the innermost one is the best that there is.
+    """
+    if not text:
+        return Place()
+    script = _SCRIPT_LINE.search(text)
+    if script is not None:
+        return Place(file=script["file"], line=int(script["line"]))
+    innermost: Place | None = None
+    for line in text.split("\n"):
+        # rpartition finds the frame's shape in half the time of the expression; most lines are torch's and end here.
+        file = line.rpartition("(")[0]
+        if innermost is not None and not is_user_file(file):
+            continue
+        match = _TRACE_LINE.fullmatch(line)
+        if match is None:
+            continue
+        place = Place(file=match["file"], line=int(match["line"]), function=match["function"])
+        if is_user_file(place.file or ""):
+            return place
+        innermost = innermost or place
+    return innermost or Place()

@@ -1,0 +1,168 @@
+"""How a call of the model becomes named tensors, and named tensors the model's result."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from onnxport_ir.errors import InvalidArgument
+
+from onnxport_frontend.structure import Path, Tree, flatten
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """The arguments of one call, flattened.
+
+    Attributes:
+        leaves: all leaves, positional arguments first.
+        paths: how each is reached, starting with the name of the parameter.
+        tree: the structure of ``(args, kwargs)``.
+        parameters: the signature of what is called, where Python knows it.
+    """
+
+    leaves: tuple[Any, ...]
+    paths: tuple[Path, ...]
+    tree: Tree
+    parameters: inspect.Signature | None
+
+    @staticmethod
+    def of(args: tuple[Any, ...], kwargs: Mapping[str, Any], parameters: inspect.Signature | None) -> Call:
+        """Flatten a call.
+
+        Raises:
+            InvalidArgument: if the arguments do not fit ``parameters``.
+        """
+        if parameters is not None:
+            try:
+                parameters.bind(*args, **kwargs)
+            except TypeError as error:
+                raise InvalidArgument(
+                    f"the example arguments do not fit the model's forward{parameters}: {error}"
+                ) from error
+        leaves, tree = flatten((args, dict(kwargs)))
+        names = _positional_names(parameters, len(args))
+        paths = [names[int(path[1])] + path[2:] if path[0] == "0" else path[1:] for path in tree.paths()]
+        return Call(tuple(leaves), tuple(paths), tree, parameters)
+
+    def rebuild(self, leaves: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """``(args, kwargs)`` with other leaves, in the containers of the original call."""
+        args, kwargs = self.tree.unflatten(map(_own, leaves))
+        return args, kwargs
+
+    def default_of(self, path: Path) -> Any:
+        """The default of a parameter; ``inspect.Parameter.empty`` if there is none."""
+        parameter = None if self.parameters is None else self.parameters.parameters.get(path[0])
+        return inspect.Parameter.empty if parameter is None or len(path) > 1 else parameter.default
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signature:
+    """The outside of a captured model.
+
+    Attributes:
+        call: the example call.
+        inputs: ``(name, path)`` of each input of the graph, in its order.
+        output_tree: the structure of the result.
+        output_slots: for each leaf of the result the index of the graph's output, or None for a constant.
+        output_constants: each leaf's value where it is a constant.
+    """
+
+    call: Call
+    inputs: tuple[tuple[str, Path], ...]
+    output_tree: Tree
+    output_slots: tuple[int | None, ...]
+    output_constants: tuple[Any, ...]
+
+    def flatten(self, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The named inputs of a call, which may pass by keyword what the example passed by position.
+
+        Args:
+            args: positional arguments, as for the model.
+            kwargs: keyword arguments, as for the model.
+
+        Returns:
+            the leaf that belongs to each input name, as it was passed.
+
+        Raises:
+            InvalidArgument: if a tensor is missing or too many, or a constant differs from the captured one.
+        """
+        call = Call.of(args, kwargs or {}, self.call.parameters)
+        given = dict(zip(call.paths, call.leaves, strict=True))
+        wanted = {path: name for name, path in self.inputs}
+        problems = [f"{name} is missing" for path, name in wanted.items() if path not in given]
+        constants = {p: v for p, v in zip(self.call.paths, self.call.leaves, strict=True) if p not in wanted}
+        for path in [*constants, *(path for path in given if path not in wanted and path not in constants)]:
+            captured = constants.get(path, self.call.default_of(path))
+            value = given.get(path, self.call.default_of(path))
+            if not _same(captured, value):
+                problems.append(f"{'.'.join(path)} is {_show(value)}, the model was exported with {_show(captured)}")
+        if problems:
+            raise InvalidArgument(f"the call does not fit the exported model: {'; '.join(problems)}")
+        return {name: given[path] for name, path in self.inputs}
+
+    def unflatten(self, outputs: Sequence[Any]) -> Any:
+        """The model's result of the graph's outputs, in the structure that the model returned."""
+        leaves = [
+            constant if slot is None else outputs[slot]
+            for slot, constant in zip(self.output_slots, self.output_constants, strict=True)
+        ]
+        return self.output_tree.unflatten(iter(leaves))
+
+
+def parameters_of(function: Callable[..., Any]) -> inspect.Signature | None:
+    """The parameters of ``function``; None if Python does not know them."""
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+
+
+def _own(leaf: Any) -> Any:
+    """A copy of an object that the model may fill (an empty key-value cache); the rest, and sentinels, as they are."""
+    if isinstance(leaf, torch.Tensor) or callable(leaf) or not getattr(leaf, "__dict__", None):
+        return leaf
+    try:
+        return copy.deepcopy(leaf)
+    except Exception:
+        return leaf
+
+
+def _positional_names(parameters: inspect.Signature | None, count: int) -> list[Path]:
+    names: list[Path] = []
+    rest = "arg"
+    if parameters is not None:
+        for parameter in parameters.parameters.values():
+            if parameter.kind in _POSITIONAL:
+                names.append((parameter.name,))
+            elif parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+                rest = parameter.name
+    names = names[:count]
+    names += [(rest, str(index)) for index in range(count - len(names))]
+    return names
+
+
+def _same(left: Any, right: Any) -> bool:
+    if left is right:
+        return True
+    if isinstance(left, torch.Tensor) or isinstance(right, torch.Tensor) or type(left) is not type(right):
+        return False
+    try:
+        return bool(left == right)
+    except Exception:
+        return False
+
+
+def _show(value: Any) -> str:
+    if value is inspect.Parameter.empty:
+        return "not given"
+    if isinstance(value, torch.Tensor):
+        return "a tensor"
+    text = repr(value)
+    return text if len(text) <= 60 else f"a {type(value).__name__}"

@@ -1,0 +1,159 @@
+"""Run the model once: as a trace, or, where it is TorchScript already, to see what it returns."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from onnxport_ir.errors import CaptureFailed, OnnxExporterError
+
+from onnxport_frontend import _torch_private as private
+from onnxport_frontend.findings import Finding, collect_findings, frames_of
+from onnxport_frontend.model_state import preserved
+from onnxport_frontend.places import user_place
+from onnxport_frontend.signature import Call
+from onnxport_frontend.structure import Tree, flatten
+
+# One trace at a time in the process. torch keeps the map from modules to scopes in a module global while it traces
+# (torch.jit._trace._trace_module_map: a second thread's trace would lose its modules), the warning filters that catch
+# what a trace freezes belong to the process before Python 3.14, and so do the flag behind is_in_onnx_export() and the
+# switch of the attention kernels. Everything else of a capture runs without it. Reentrant, because a model may export.
+_TRACING = threading.RLock()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """What running the model gave.
+
+    Attributes:
+        leaves: all leaves of the result; tensors are detached.
+        tree: its structure.
+        findings: the values that the trace has fixed.
+        traced: the traced wrapper, whose only submodule ``model`` is the user's; None for TorchScript.
+    """
+
+    leaves: tuple[Any, ...]
+    tree: Tree
+    findings: tuple[Finding, ...]
+    traced: torch.jit.ScriptModule | None
+
+
+def trace(model: torch.nn.Module | Callable[..., Any], call: Call, training: bool | None) -> Result:
+    """Trace a model with the tensors of ``call`` as inputs; everything else in it is a constant.
+
+    Raises:
+        CaptureFailed: if the model raises, or does something that cannot be traced.
+        UnsafeMutation: if it writes to its parameters.
+    """
+    flat = _Flat(model, call)
+    examples = tuple(_copy(call.leaves[index]) for index in flat.positions)
+    with _running(model, training) as findings:
+        traced = private.trace(flat, examples)
+    leaves, tree = flat.result
+    return Result(tuple(_detached(leaf) for leaf in leaves), tree, tuple(findings), traced)
+
+
+def run(model: Any, call: Call, training: bool | None) -> Result:
+    """Run a TorchScript module or function for the structure of its result.
+
+    Raises:
+        CaptureFailed: if it raises.
+    """
+    args, kwargs = call.rebuild([_copy(leaf) for leaf in call.leaves])
+    with _running(model, training) as findings:
+        leaves, tree = flatten(model(*args, **kwargs))
+    return Result(tuple(_detached(leaf) for leaf in leaves), tree, tuple(findings), None)
+
+
+class _Flat(torch.nn.Module):
+    """The model behind a list of tensors: what torch.jit.trace can call."""
+
+    def __init__(self, model: torch.nn.Module | Callable[..., Any], call: Call) -> None:
+        super().__init__()
+        self.train(model.training if isinstance(model, torch.nn.Module) else False)
+        self.model = model
+        self.positions = [i for i, leaf in enumerate(call.leaves) if isinstance(leaf, torch.Tensor)]
+        self.result: tuple[list[Any], Tree] = ([], Tree())
+        self._call = call
+
+    def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Call the model exactly as the user would, with these tensors in place of the example's."""
+        leaves = list(self._call.leaves)
+        for position, tensor in zip(self.positions, tensors, strict=True):
+            leaves[position] = tensor
+        args, kwargs = self._call.rebuild(leaves)
+        self.result = flatten(self.model(*args, **kwargs))
+        outputs = tuple(leaf for leaf in self.result[0] if isinstance(leaf, torch.Tensor))
+        if not outputs:
+            raise CaptureFailed("the model returns no tensor")
+        return outputs
+
+
+@contextlib.contextmanager
+def _running(model: Any, training: bool | None) -> Iterator[list[Finding]]:
+    """Everything that must hold while the user's code runs; what it raises becomes ``CaptureFailed``."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_TRACING)
+        if isinstance(model, torch.nn.Module):
+            stack.enter_context(preserved(model, training))
+        stack.enter_context(private.onnx_export_flag())
+        stack.enter_context(private.without_mha_fastpath())
+        stack.enter_context(private.without_autocast_cache())
+        # Nothing that is exported needs gradients, and their graph would keep all activations alive.
+        stack.enter_context(torch.no_grad())
+        findings = stack.enter_context(collect_findings())
+        try:
+            yield findings
+        except OnnxExporterError:
+            raise
+        except Exception as error:
+            raise _failure(error) from error
+
+
+def _failure(error: Exception) -> CaptureFailed:
+    text = str(error).strip()
+    where = user_place(frames_of(error.__traceback__))
+    for marker, what, hint in _TRACER_MESSAGES:
+        if marker in text:
+            return CaptureFailed(what, why=_first_line(text), where=where, hint=hint)
+    kind = type(error).__name__
+    return CaptureFailed(
+        f"the model raised {kind}" if where is not None else f"torch.jit.trace raised {kind}",
+        why=_first_line(text) or None,
+        where=where,
+        hint="Check that the model runs with the example arguments outside of the export.",
+    )
+
+
+_TRACER_MESSAGES = (
+    (
+        "Cannot insert a Tensor that requires grad as a constant",
+        "the model uses a parameter that belongs to none of its modules",
+        "Register it: assign it to an attribute of a module, or keep the module that owns it in an nn.ModuleList.",
+    ),
+    (
+        "Tracer cannot infer type of",
+        "the model passes a value between modules that cannot be traced",
+        None,
+    ),
+)
+
+
+def _first_line(text: str) -> str:
+    return text.split("\n", 1)[0]
+
+
+def _copy(leaf: Any) -> Any:
+    """A tensor of its own for the run: the model may write to its inputs."""
+    if not isinstance(leaf, torch.Tensor):
+        return leaf
+    copy = leaf.detach().clone()
+    return copy.requires_grad_(leaf.requires_grad)
+
+
+def _detached(leaf: Any) -> Any:
+    return leaf.detach() if isinstance(leaf, torch.Tensor) else leaf
