@@ -49,6 +49,8 @@ _SMALL_BYTES = 4096
 _IR_INITIALIZERS_ALONE = 4
 _IR_FUNCTIONS = 8
 _IR_NODE_METADATA = 10
+_OPSET_CONSTANTS = 9
+_OLD_CONSTANTS = frozenset({DType.FLOAT16, DType.FLOAT32, DType.FLOAT64})
 
 _TAG = {field: bytes_tag(field) for field in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 20, 21, 25)}
 _INT_TAG = {field: varint_tag(field) for field in (1, 2, 3, 8, 14, 20)}
@@ -189,7 +191,7 @@ class Encoder:
             how = self._how(value)
             if how is Storage.INPUT:
                 extra_inputs.append(value)
-            elif self._all_are_inputs and not value.is_weight:
+            elif self._all_are_inputs and not value.is_weight and self._has_constant_node(value):
                 # An input can be replaced by the caller, which would keep runtimes from folding a shape.
                 message.add_message(_TAG[1], self._constant_node(value, how))
             else:
@@ -210,6 +212,10 @@ class Encoder:
             if value not in own and self._type(value.value_type):
                 message.add(self._typed_name(_TAG[13], value))
         return message
+
+    def _has_constant_node(self, value: Value) -> bool:
+        """Whether the operator set has ``Constant`` for this type; the oldest ones have it for floats only."""
+        return self._model.opset >= _OPSET_CONSTANTS or value.dtype in _OLD_CONSTANTS
 
     def _how(self, value: Value) -> Storage | ExternalSlice:
         if not self._model.is_stored(value):
