@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import graphlib
+import itertools
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class Package:
         dist: its name on the index.
         imports: its import name.
         requirements: what it declares to need.
-        extras: the names of its optional dependencies.
+        optional: what its extras declare to need, by extra.
         test: what its own tests need beside it.
     """
 
@@ -45,7 +46,7 @@ class Package:
     dist: str
     imports: str
     requirements: tuple[Requirement, ...]
-    extras: tuple[str, ...]
+    optional: Mapping[str, tuple[Requirement, ...]]
     test: tuple[str, ...]
 
     @property
@@ -72,12 +73,17 @@ def packages() -> dict[str, Package]:
             name=path.parent.name,
             dist=project["name"],
             imports=source,
-            requirements=tuple(Requirement(text) for text in project.get("dependencies", ())),
-            extras=tuple(project.get("optional-dependencies", ())),
+            requirements=parse(project.get("dependencies", ())),
+            optional={extra: parse(lines) for extra, lines in project.get("optional-dependencies", {}).items()},
             test=nox.project.dependency_groups(config, "test"),
         )
     graph = {dist: {need.name for need in package.requirements} & set(found) for dist, package in found.items()}
     return {found[dist].name: found[dist] for dist in graphlib.TopologicalSorter(graph).static_order()}
+
+
+def parse(lines: Iterable[str]) -> tuple[Requirement, ...]:
+    """Requirements from their texts."""
+    return tuple(Requirement(line) for line in lines)
 
 
 def closure(package: Package) -> list[Package]:
@@ -105,7 +111,7 @@ def install_house(session: nox.Session, *requirements: str) -> None:
     install(session, *group("build-backend"))
     arguments: list[str] = []
     for package in packages().values():
-        extras = f"[{','.join(package.extras)}]" if package.extras else ""
+        extras = f"[{','.join(package.optional)}]" if package.optional else ""
         arguments += ["--editable", f"{package.folder}{extras}"]
     # The build backend is in the environment already: isolated builds would fetch it once for each package.
     session.install("--quiet", "--constraint", str(CONSTRAINTS), "--no-build-isolation", *arguments, *requirements)
@@ -253,13 +259,13 @@ def test_requirements() -> list[str]:
 
 
 def lowest_versions(below: Iterable[Package]) -> list[str]:
-    """Pins of every lower bound that the packages declare on others than themselves."""
+    """Pins of every lower bound, also of extras, that the packages declare on others than themselves."""
     own = {package.dist for package in packages().values()}
     return sorted(
         {
             f"{need.name}=={bound.version}"
             for package in below
-            for need in package.requirements
+            for need in itertools.chain(package.requirements, *package.optional.values())
             for bound in need.specifier
             if bound.operator == ">=" and need.name not in own
         }
