@@ -15,6 +15,7 @@ from onnxport_ir.dims import Dim, DimSource, SymDim, floor_div, sym_max
 from onnxport_ir.dtypes import DType
 from onnxport_ir.errors import InvalidArgument, NotYetSupported, Place
 from onnxport_ir.graph import AttrValue, Block, Function, Model, Node, RefAttr, Value
+from onnxport_ir.naming import assign_names
 from onnxport_ir.proto import MODULE_KEY, SOURCE_KEY
 from onnxport_ir.tensors import ArrayTensor, FileTensor, TensorRef, packed_nbytes
 from onnxport_ir.types import OptionalType, SequenceType, TensorType, ValueType
@@ -47,7 +48,8 @@ def from_proto(
     """Take a model over from its protobuf form.
 
     Names, types of values, and module and source of nodes are kept; documentation strings and other metadata of
-    nodes are not. Initializers become weights.
+    nodes are not. Initializers become weights. Nodes without a name get one, and names that several inner graphs
+    use get a number.
 
     Args:
         proto: the model.
@@ -71,6 +73,8 @@ def from_proto(
     for function_proto in proto.functions:
         function = _Reader(base_dir).function(function_proto)
         model.functions[function.key] = function
+    # Names may occur once in each of several inner graphs, whose initializers become the model's.
+    assign_names(model)
     return model
 
 
