@@ -20,6 +20,8 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
 CONSTRAINTS = ROOT / "constraints.txt"
+# A test that hangs fails on its own, before CI's limit ends everything.
+IN_PARALLEL = ("--numprocesses=auto", "--maxprocesses=4", "--timeout=900")
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"
@@ -165,7 +167,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Everything: the tests of all packages and those that need several."""
     install_house(session, *test_requirements(), *group("test"))
-    session.run("pytest", *(session.posargs or ["--numprocesses=auto", "--maxprocesses=4", "tests", "packages"]))
+    session.run("pytest", *(session.posargs or [*IN_PARALLEL, "tests", "packages"]))
 
 
 @each_package("tests", requires=["build"])
@@ -211,7 +213,7 @@ def demo(session: nox.Session) -> None:
 def models(session: nox.Session) -> None:
     """Real models at many opsets, those of transformers included."""
     install_house(session, *test_requirements(), *group("test"), *group("models"))
-    session.run("pytest", *(session.posargs or ["--numprocesses=auto", "--maxprocesses=4", "tests/models"]))
+    session.run("pytest", *(session.posargs or [*IN_PARALLEL, "tests/models"]))
 
 
 @nox.session(default=False)

@@ -1,12 +1,6 @@
 """The tables of the documentation's support page, from the registry of handlers and the measured coverage.
 
-Measurements are JSON files that the opinfo session writes, one per opset::
-
-    {"opset": 18, "torch": "2.13.0", "onnx": "1.23.2", "onnxruntime": "1.32.0",
-     "cases": [{"variant": "add", "dtype": "float32", "outcome": "passed"}, ...]}
-
-An outcome is ``passed``, ``refused`` (a specific error), ``wrong`` (other values than torch's), ``failed`` (anything
-else), or ``skipped`` (not counted). Without measurements the page says so.
+Measurements are JSON files that ``nox -s opinfo -- --json FILE`` writes; without any the page says so.
 """
 
 from __future__ import annotations
@@ -19,37 +13,76 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PLACEHOLDER = "<!-- support tables -->"
-OUTCOMES = ("passed", "refused", "wrong", "failed")
+# What the page calls the opinfo session's statuses; `skip` says nothing about onnxport and is left out.
+STATUSES = {
+    "pass": "passed",
+    "refused": "refused",
+    "wrong": "wrong",
+    "runtime": "not run by ONNX Runtime",
+    "error": "failed",
+    "crash": "crashed",
+    "timeout": "timed out",
+}
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """The coverage at one opset.
+class Case:
+    """The outcome for one variant and element type at one opset.
 
     Attributes:
+        variant: the name in torch's database.
+        dtype: the element type of the samples.
         opset: the target of the exports.
-        versions: of torch, onnx and onnxruntime, as a text.
-        outcomes: by variant and dtype.
+        status: a key of ``STATUSES``.
+        by_type_only: whether only types and shapes could be compared.
+        operators: the ATen operators in the captured graphs.
     """
 
+    variant: str
+    dtype: str
     opset: int
-    versions: str
-    outcomes: dict[tuple[str, str], str]
+    status: str
+    by_type_only: bool
+    operators: tuple[str, ...]
+
+    @property
+    def shown(self) -> str:
+        """The status as the page's cell."""
+        return STATUSES[self.status] + (" (types)" if self.by_type_only and self.status == "pass" else "")
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What was measured, and with which versions, ``torch 2.13.0, ...``."""
+
+    cases: tuple[Case, ...] = ()
+    versions: str = ""
 
     @staticmethod
-    def read(path: Path) -> Measurement:
-        """Read a file of the opinfo session.
+    def read(paths: Iterable[Path]) -> Measurements:
+        """Read files of the opinfo session; later ones override earlier ones.
 
         Raises:
-            ValueError: if an outcome is unknown.
+            ValueError: if a status is unknown.
         """
-        document = json.loads(path.read_text(encoding="utf-8"))
-        outcomes = {(case["variant"], case["dtype"]): case["outcome"] for case in document["cases"]}
-        unknown = set(outcomes.values()) - {*OUTCOMES, "skipped"}
-        if unknown:
-            raise ValueError(f"{path}: unknown outcomes {sorted(unknown)}")
-        names = [name for name in ("torch", "onnx", "onnxruntime") if name in document]
-        return Measurement(document["opset"], ", ".join(f"{name} {document[name]}" for name in names), outcomes)
+        cases: dict[tuple[str, str, int], Case] = {}
+        versions = ""
+        for path in paths:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
+            for case in document["cases"]:
+                if case["status"] == "skip":
+                    continue
+                if case["status"] not in STATUSES:
+                    raise ValueError(f"{path}: unknown status {case['status']!r}")
+                key = case["name"], case["dtype"], case["opset"]
+                cases[key] = Case(*key, case["status"], case["by_type_only"], tuple(case["operators"]))
+        return Measurements(tuple(cases[key] for key in sorted(cases)), versions)
+
+    @property
+    def opsets(self) -> list[int]:
+        """The opsets that were measured, ascending."""
+        return sorted({case.opset for case in self.cases})
 
 
 def render(folder: Path) -> str:
@@ -61,49 +94,62 @@ def render(folder: Path) -> str:
     from onnxport_symbolics import default_registry  # noqa: PLC0415 - the rest of this file needs no package
 
     names = [str(handler.name) for handler in default_registry(plugins=False)]
-    measurements = [Measurement.read(path) for path in sorted(folder.glob("*.json"))]
-    measurements.sort(key=lambda measurement: measurement.opset)
-    return "\n\n".join([operator_table(names), measured_tables(measurements)])
+    measured = Measurements.read(sorted(folder.glob("*.json")))
+    return "\n\n".join([operator_table(names, measured), measured_tables(measured)])
 
 
-def operator_table(names: Iterable[str]) -> str:
-    """The operators that have a handler, with the overloads that have one of their own."""
+def operator_table(names: Iterable[str], measured: Measurements) -> str:
+    """The operators that have a handler, the overloads that have one of their own, and what was measured of them."""
     overloads: dict[str, list[str]] = defaultdict(list)
     for name in names:
         base, _, overload = name.partition(".")
         overloads[base].append(overload)
+    newest = measured.opsets[-1:]
+    tallies: dict[str, Counter[str]] = defaultdict(Counter)
+    for case in measured.cases:
+        if case.opset in newest:
+            for base in {operator.partition(".")[0] for operator in case.operators}:
+                tallies[base][case.status] += 1
+    columns = [f"cases passed at opset {opset}" for opset in newest]
     lines = [
         "## Operators with a handler",
         "",
         f"{len(overloads)} operators; a handler covers all overloads unless some are named.",
         "",
-        "| operator | overloads |",
-        "| --- | --- |",
+        _row("operator", "overloads", *columns),
+        _row("---", "---", *("---:" for _ in columns)),
     ]
     for base in sorted(overloads):
         named = sorted(overload for overload in overloads[base] if overload)
         shown = "all" if "" in overloads[base] else ", ".join(f"`{overload}`" for overload in named)
-        lines.append(f"| `{base}` | {shown} |")
+        tally = tallies[base]
+        cell = f"{tally['pass']} of {tally.total()}" if tally else ""
+        lines.append(_row(f"`{base}`", shown, *(cell for _ in columns)))
     return "\n".join(lines)
 
 
-def measured_tables(measurements: Sequence[Measurement]) -> str:
+def measured_tables(measured: Measurements) -> str:
     """The counts per opset, and the outcome of each variant and dtype at each opset."""
     heading = "## Measured with torch's operator database\n\n"
-    if not measurements:
+    if not measured.cases:
         return heading + "There are no measurements with this build of the documentation; `nox -s opinfo` makes them."
-    counts = ["| opset | " + " | ".join(OUTCOMES) + " | counted |", "| ---: |" + " ---: |" * (len(OUTCOMES) + 1)]
-    for measurement in measurements:
-        tally = Counter(measurement.outcomes.values())
-        numbers = [tally[outcome] for outcome in OUTCOMES]
-        counts.append(f"| {measurement.opset} | {' | '.join(map(str, numbers))} | {sum(numbers)} |")
-    opsets = [measurement.opset for measurement in measurements]
-    detail = ["| variant | dtype | " + " | ".join(map(str, opsets)) + " |", "| --- | --- |" + " --- |" * len(opsets)]
-    for variant, dtype in sorted({key for measurement in measurements for key in measurement.outcomes}):
-        cells = [measurement.outcomes.get((variant, dtype), "") for measurement in measurements]
-        detail.append(f"| `{variant}` | {dtype} | {' | '.join(cells)} |")
-    versions = f"With {measurements[-1].versions}."
-    return heading + "\n".join([versions, "", *counts, "", "### By operator and dtype", "", *detail])
+    lines = [f"With {measured.versions}.", "", _row("opset", *STATUSES.values(), "counted")]
+    lines.append(_row(*("---:" for _ in range(len(STATUSES) + 2))))
+    for opset in measured.opsets:
+        tally = Counter(case.status for case in measured.cases if case.opset == opset)
+        lines.append(_row(opset, *(tally[status] for status in STATUSES), tally.total()))
+    cells: dict[tuple[str, str], dict[int, str]] = defaultdict(dict)
+    for case in measured.cases:
+        cells[case.variant, case.dtype][case.opset] = case.shown
+    lines += ["", "### By operator and element type", "", _row("variant", "element type", *measured.opsets)]
+    lines.append(_row("---", "---", *("---" for _ in measured.opsets)))
+    for (variant, dtype), by_opset in cells.items():
+        lines.append(_row(f"`{variant}`", dtype, *(by_opset.get(opset, "") for opset in measured.opsets)))
+    return heading + "\n".join(lines)
+
+
+def _row(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

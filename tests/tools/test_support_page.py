@@ -5,40 +5,63 @@ import json
 import pytest
 
 from tools import support_page
+from tools.support_page import Measurements
 
 
-def write(folder, opset, **outcomes):
-    cases = [{"variant": name, "dtype": "float32", "outcome": outcome} for name, outcome in outcomes.items()]
-    document = {"opset": opset, "torch": "2.13.0", "onnx": "1.23.2", "cases": cases}
-    (folder / f"opset{opset}.json").write_text(json.dumps(document))
-    return folder / f"opset{opset}.json"
+def write(folder, opset, *, operators=(), **statuses):
+    cases = [
+        {
+            "name": n,
+            "dtype": "float32",
+            "opset": opset,
+            "status": s,
+            "by_type_only": n == "rand",
+            "operators": operators,
+        }
+        for n, s in statuses.items()
+    ]
+    path = folder / f"opset{opset}.json"
+    path.write_text(json.dumps({"versions": {"torch": "2.13.0", "onnx": "1.23.2"}, "cases": cases}))
+    return path
 
 
 def test_overloads_are_named_unless_a_handler_covers_all():
-    table = support_page.operator_table(["aten::add", "aten::sum.dim_IntList", "aten::sum.default", "aten::add.Tensor"])
+    names = ["aten::add", "aten::sum.dim_IntList", "aten::sum.default", "aten::add.Tensor"]
+    table = support_page.operator_table(names, Measurements())
     assert "2 operators;" in table
     assert "| `aten::add` | all |" in table
     assert "| `aten::sum` | `default`, `dim_IntList` |" in table
 
 
+def test_an_operator_shows_its_cases_at_the_newest_opset(tmp_path):
+    old = write(tmp_path, 9, operators=["aten::add.Tensor"], add="wrong")
+    new = write(tmp_path, 18, operators=["aten::add.Tensor"], add="pass", sub="refused", mul="pass")
+    table = support_page.operator_table(["aten::add", "aten::mul"], Measurements.read([old, new]))
+    assert "| operator | overloads | cases passed at opset 18 |" in table
+    assert "| `aten::add` | all | 2 of 3 |" in table
+    assert "| `aten::mul` | all |  |" in table
+
+
 def test_without_measurements_the_page_says_so():
-    assert "There are no measurements" in support_page.measured_tables([])
+    assert "There are no measurements" in support_page.measured_tables(Measurements())
 
 
 def test_measurements_are_counted_and_listed_by_opset(tmp_path):
-    late = support_page.Measurement.read(write(tmp_path, 18, add="passed", sub="passed", fft="refused", rand="skipped"))
-    early = support_page.Measurement.read(write(tmp_path, 9, add="passed", sub="wrong"))
-    text = support_page.measured_tables([early, late])
-    assert "| 9 | 1 | 0 | 1 | 0 | 2 |" in text
-    assert "| 18 | 2 | 1 | 0 | 0 | 3 |" in text
+    late = write(tmp_path, 18, add="pass", sub="pass", fft="refused", rand="pass", svd="skip")
+    early = write(tmp_path, 9, add="pass", sub="wrong")
+    text = support_page.measured_tables(Measurements.read([late, early]))
+    assert "| 9 | 1 | 0 | 1 | 0 | 0 | 0 | 0 | 2 |" in text
+    assert "| 18 | 3 | 1 | 0 | 0 | 0 | 0 | 0 | 4 |" in text
     assert "| `sub` | float32 | wrong | passed |" in text
     assert "| `fft` | float32 |  | refused |" in text
+    assert "| `rand` | float32 |  | passed (types) |" in text
+    assert "svd" not in text
     assert "With torch 2.13.0, onnx 1.23.2." in text
 
 
-def test_an_unknown_outcome_is_an_error(tmp_path):
+def test_an_unknown_status_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="maybe"):
-        support_page.Measurement.read(write(tmp_path, 18, add="maybe"))
+        Measurements.read([write(tmp_path, 18, add="maybe")])
 
 
 def test_the_page_lists_the_built_in_handlers(tmp_path):
