@@ -1,0 +1,95 @@
+"""Lists and tuples of the script language: Python tuples where they are known, ONNX sequences where they are not."""
+
+from __future__ import annotations
+
+from onnxport_ir import DType, Value
+from onnxport_ir.errors import NeedsStatic
+
+from onnxport_symbolics.op import Int, Op
+from onnxport_symbolics.registry import aten, prim
+
+
+def elements(op: Op, items: object) -> tuple[object, ...]:
+    """The elements of a list that is known during the export; those of an integer vector of known length too.
+
+    Raises:
+        NeedsStatic: if the list has as many elements as the input decides.
+    """
+    if isinstance(items, tuple | list):
+        return tuple(items)
+    if isinstance(items, Value) and items.rank == 1:
+        (size,) = op.sizes(items)
+        if isinstance(size, int):
+            return tuple(op.Gather(items, op.const(index)) for index in range(size))
+    raise NeedsStatic(
+        "a list whose length depends on the input",
+        where=op.place,
+        hint="Take the parts one by one with indices, or make the size that decides their number static.",
+    )
+
+
+@prim("ListUnpack", "TupleUnpack")
+def unpack(op: Op, arg0: object = None, tup: object = None) -> tuple[object, ...]:
+    """prim::ListUnpack(t[] list) -> (t, ...); prim::TupleUnpack((...) tup) -> (...)"""
+    return elements(op, tup if arg0 is None else arg0)
+
+
+@prim("TupleIndex")
+def tuple_index(op: Op, tup: object = None, i: int = 0) -> object:
+    """prim::TupleIndex(Any tup, int i) -> Any"""
+    return elements(op, tup)[i]
+
+
+@aten("__getitem__.t", "select.t")
+def get_item(op: Op, list: object, idx: Int) -> object:
+    """__getitem__.t(t[](a) list, int idx) -> t(*)"""
+    if isinstance(list, Value) and list.is_sequence:
+        return op.SequenceAt(list, op.scalar(idx, DType.INT64))
+    if isinstance(list, Value) and list.rank == 1:
+        return op.Gather(list, op.scalar(idx, DType.INT64))
+    if isinstance(idx, Value):
+        raise NeedsStatic("an index into a list that depends on the input", where=op.place)
+    items = elements(op, list)
+    if not -len(items) <= idx < len(items):
+        raise op.refuse(f"index {idx} of a list of {len(items)}")
+    return items[idx]
+
+
+@aten("len")
+def length(op: Op, a: object = None, t: Value | None = None, s: str | None = None) -> Int:
+    """len.t(t[] a) -> int; len.Tensor(Tensor t) -> int; len.str(str s) -> int"""
+    if s is not None:
+        return len(s)
+    if t is not None:
+        if not op.rank(t):
+            raise op.refuse("the length of a tensor of rank 0")
+        return op.dim(t, 0)
+    if isinstance(a, Value) and a.is_sequence:
+        return op.SequenceLength(a)
+    if isinstance(a, Value) and a.rank == 1:
+        return op.dim(a, 0)
+    return len(elements(op, a))
+
+
+@aten("slice.t")
+def slice_list(op: Op, l: object, start: int | None, end: int | None, step: int) -> tuple[object, ...]:  # noqa: E741 - ATen's name
+    """slice.t(t[] l, int? start=None, int? end=None, int step=1) -> t[]"""
+    return elements(op, l)[start:end:step]
+
+
+@aten("list.t")
+def copy_list(op: Op, l: object) -> object:  # noqa: E741 - ATen's name
+    """list.t(t[] l) -> t[]"""
+    return l
+
+
+@aten("add.t")
+def add_lists(op: Op, a: object, b: object) -> tuple[object, ...]:
+    """add.t(t[] a, t[] b) -> t[]"""
+    return (*elements(op, a), *elements(op, b))
+
+
+@aten("mul.left_t")
+def multiply_list(op: Op, l: object, n: int) -> tuple[object, ...]:  # noqa: E741 - ATen's name
+    """mul.left_t(t[] l, int n) -> t[]"""
+    return elements(op, l) * n
