@@ -1,5 +1,6 @@
 """onnxport-symbolics: ATen operators in ONNX, for every opset. Needs no torch."""
 
+from onnxport_symbolics import backports, downgrades  # noqa: F401 - importing them fills the tables
 from onnxport_symbolics.calls import Call, backport, downgrade
 from onnxport_symbolics.lower import lower
 from onnxport_symbolics.op import Op

@@ -127,6 +127,10 @@ class Op:
         """The error for a target opset without ``op_type``; raise it."""
         return NeedsOpset(op_type, first_opset(op_type) or 0, self._emitter.target, where=self.place)
 
+    def needs_opset(self, what: str, opset: int) -> NeedsOpset:
+        """The error for a call that can be spelled only from ``opset`` on; for downgrades. Raise it."""
+        return NeedsOpset(what, opset, self._emitter.target, where=self.place)
+
     def const(self, array: npt.ArrayLike, dtype: DType | None = None) -> Value:
         """A constant; of int64, float32 or bool by its elements unless ``dtype`` says otherwise."""
         if dtype is None and not isinstance(array, np.ndarray | np.generic):

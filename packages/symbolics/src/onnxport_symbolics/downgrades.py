@@ -1,1 +1,0 @@
-"""How calls of ONNX operators were spelled before their schemas changed."""

@@ -1,0 +1,46 @@
+"""Control flow and constants."""
+
+from __future__ import annotations
+
+import numpy as np
+from onnxport_ir import Block, DType, OptionalType, SequenceType, Value
+
+from onnxport_symbolics.calls import Call, downgrade
+from onnxport_symbolics.op import Op
+
+
+def _carried(call: Call) -> list[Value]:
+    """All values that go into or come out of the bodies of a call."""
+    values = [value for value in call.operands if value is not None]
+    for attribute in call.attributes.values():
+        if isinstance(attribute, Block):
+            values += attribute.outputs
+    return values
+
+
+@downgrade("If", "Loop", at=16)
+def no_optionals(op: Op, call: Call) -> Call:
+    """Only tensors and sequences were carried."""
+    if any(isinstance(value.value_type, OptionalType) for value in _carried(call)):
+        raise op.needs_opset(f"{call.op_type} with an optional", 16)
+    return call
+
+
+@downgrade("If", "Loop", at=13)
+def no_sequences(op: Op, call: Call) -> Call:
+    """Only tensors were carried."""
+    if any(isinstance(value.value_type, SequenceType) for value in _carried(call)):
+        raise op.needs_opset(f"{call.op_type} with a sequence", 13)
+    return call
+
+
+@downgrade("Constant", at=12)
+def constant_of_numbers(op: Op, call: Call) -> Call | Value:
+    """There were only tensors; numbers are a constant of ours as well."""
+    for name, dtype in (("value_float", DType.FLOAT32), ("value_int", DType.INT64)):
+        for key in (name, f"{name}s"):
+            if key in call.attributes:
+                return op.const(np.array(call.attributes[key]), dtype)
+    if "value_string" in call.attributes or "value_strings" in call.attributes:
+        raise op.needs_opset("Constant with texts", 12)
+    return call

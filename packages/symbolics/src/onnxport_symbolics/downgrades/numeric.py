@@ -1,0 +1,239 @@
+"""Arithmetic and comparisons whose operands were broadcast, typed or bounded otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from onnxport_ir import DType, Value
+
+from onnxport_symbolics.calls import Call, downgrade
+from onnxport_symbolics.downgrades.axes import first
+from onnxport_symbolics.downgrades.shaping import attribute_number
+from onnxport_symbolics.op import Op
+
+#: Integers of which no float type holds all values: there is no wider type to compute in.
+WIDE = frozenset({DType.INT64, DType.UINT64})
+#: float64 holds every integer up to this size.
+_EXACT = 2**53 - 1
+_HALF = 2**32
+
+
+@downgrade("Max", "Min", at=12)
+def extrema_of_floats(op: Op, call: Call) -> Call | Value:
+    """Only floats were compared; 64-bit integers are chosen by Where."""
+    values = _given(call)
+    if op.dtype(values[0]) not in WIDE:
+        return call
+    result = values[0]
+    for value in values[1:]:
+        condition = op.Greater(result, value) if call.op_type == "Max" else op.Less(result, value)
+        result = op.Where(condition, result, value)
+    return result
+
+
+@downgrade("Max", "Min", "Sum", "Mean", at=8)
+def operands_of_one_shape(op: Op, call: Call) -> Call:
+    """All operands had the same shape."""
+    values = _given(call)
+    if len({value.shape for value in values}) == 1 and values[0].shape is not None:
+        return call
+    # Expanding to one shape after the other broadcasts to what all of them have in common.
+    common = values[0]
+    for value in values[1:]:
+        common = op.Expand(common, op.shape(value))
+    shape = op.shape(common)
+    return Call(call.op_type, [common, *(op.Expand(value, shape) for value in values[1:])], call.attributes)
+
+
+@downgrade("Clip", at=12)
+def clip_of_floats(op: Op, call: Call) -> Call | Value:
+    """Only floats were clipped."""
+    return _bounded(op, call) if op.dtype(first(call)) in WIDE else call
+
+
+@downgrade("Clip", at=11)
+def clip_bounds_become_attributes(op: Op, call: Call) -> Call | Value:
+    """Bounds were attributes in single precision; others are applied by Max and Min."""
+    data, low, high = first(call), call.operand("min"), call.operand("max")
+    if op.dtype(data) is DType.FLOAT64 and (low is None or high is None):
+        # Without a bound, that of single precision applied.
+        return _bounded(op, call)
+    attributes = {}
+    for name, bound in (("min", low), ("max", high)):
+        if bound is not None:
+            number = attribute_number(bound, 0.0)
+            if number is None:
+                return _bounded(op, call)
+            attributes[name] = number
+    return Call("Clip", [data], attributes)
+
+
+def _bounded(op: Op, call: Call) -> Value:
+    data, low, high = first(call), call.operand("min"), call.operand("max")
+    if low is not None:
+        data = op.Max(data, low)
+    return data if high is None else op.Min(data, high)
+
+
+@downgrade("Less", "Greater", at=9)
+def ordering_of_floats(op: Op, call: Call) -> Call | Value:
+    """Only floats were compared; 64-bit integers are compared in halves that float64 holds."""
+    left, right = _given(call)
+    if op.dtype(left) is not DType.INT64:
+        return call
+    compare: Callable[[Value, Value], Value] = op.Less if call.op_type == "Less" else op.Greater
+    if _is_small(left) or _is_small(right):
+        # Rounding to float64 is monotonous and leaves the constant as it is, so it changes no comparison with it.
+        return compare(op.cast(left, DType.FLOAT64), op.cast(right, DType.FLOAT64))
+    (left_high, left_low), (right_high, right_low) = _halves(op, left), _halves(op, right)
+    decided = compare(op.cast(left_high, DType.FLOAT64), op.cast(right_high, DType.FLOAT64))
+    rest = compare(op.cast(left_low, DType.FLOAT64), op.cast(right_low, DType.FLOAT64))
+    return op.Or(decided, op.And(op.Equal(left_high, right_high), rest))
+
+
+def _halves(op: Op, value: Value) -> tuple[Value, Value]:
+    """``value`` as ``high * 2**32 + low``, both of the sign of ``value``."""
+    high = op.Div(value, op.const(_HALF, DType.INT64))
+    return high, op.Sub(value, op.Mul(high, op.const(_HALF, DType.INT64)))
+
+
+def _is_small(value: Value) -> bool:
+    """Whether a value is a constant that float64 holds, and its neighbours too."""
+    if value.const is None or value.is_weight:
+        return False
+    array = value.array()
+    return array.size == 0 or bool(np.all((array >= -_EXACT) & (array <= _EXACT)))
+
+
+@downgrade("Equal", at=11)
+def equality_of_integers(op: Op, call: Call) -> Call | Value:
+    """Only bool, int32 and int64 were compared; floats are equal if neither is less and neither is NaN."""
+    left, right = _given(call)
+    dtype = op.dtype(left)
+    if not dtype.is_float:
+        return call
+    unequal = op.Or(op.Less(left, right), op.Greater(left, right))
+    for value in (left, right):
+        if value.const is None or value.is_weight or np.isnan(value.array()).any():
+            unequal = op.Or(unequal, op.IsNaN(value))
+    return op.Not(unequal)
+
+
+@downgrade("Pow", at=12)
+def power_of_one_type(op: Op, call: Call) -> Call | Value:
+    """Base and exponent were floats of one type."""
+    base, exponent = _given(call)
+    dtype, power = op.dtype(base), op.dtype(exponent)
+    whole = None
+    if exponent.const is not None and not exponent.is_weight and exponent.array().size == 1 and not exponent.rank:
+        number = exponent.array().reshape(()).item()
+        whole = int(number) if number == number and abs(number) < 64 and number == int(number) else None
+    if dtype.is_float:
+        if dtype is power:
+            return call
+        if whole is not None:
+            return op.Pow(base, op.const(whole, dtype))
+        # The exponent is not rounded to a narrower type than its own.
+        return op.cast(op.Pow(op.cast(base, DType.FLOAT64), op.cast(exponent, DType.FLOAT64)), dtype)
+    if whole is not None and whole >= 0:
+        return _power(op, base, whole)
+    if dtype is DType.INT64:
+        raise op.needs_opset("Pow of int64 with an exponent that depends on the input", 12)
+    return op.cast(op.Pow(op.cast(base, DType.FLOAT64), op.cast(exponent, DType.FLOAT64)), dtype)
+
+
+def _power(op: Op, base: Value, exponent: int) -> Value:
+    """A power of integers by squaring."""
+    result: Value | None = None
+    square = base
+    while exponent:
+        if exponent & 1:
+            result = square if result is None else op.Mul(result, square)
+        exponent >>= 1
+        if exponent:
+            square = op.Mul(square, square)
+    # The zeroth power has the shape of its base.
+    return op.Add(op.Mul(base, op.const(0, op.dtype(base))), op.const(1, op.dtype(base))) if result is None else result
+
+
+@downgrade("MatMul", at=9)
+def product_of_floats(op: Op, call: Call) -> Call | Value:
+    """Only floats were multiplied; sums of integer products are written out."""
+    left, right = _given(call)
+    if op.dtype(left).is_float:
+        return call
+    drop = []
+    if op.rank(left) == 1:
+        left = op.Unsqueeze(left, [0])
+        drop.append(-2)
+    if op.rank(right) == 1:
+        right = op.Unsqueeze(right, [1])
+        drop.append(-1)
+    products = op.Mul(op.Unsqueeze(left, [-1]), op.Unsqueeze(right, [-3]))
+    result = op.ReduceSum(products, [-2], keepdims=0)
+    return op.Squeeze(result, drop) if drop else result
+
+
+@downgrade("Gemm", at=11)
+def gemm_with_bias(op: Op, call: Call) -> Call:
+    """The third operand was required."""
+    if len(call.operands) < 3 or call.operands[2] is None:
+        call.operands = [*call.operands[:2], op.const(0, op.dtype(first(call)))]
+    return call
+
+
+@downgrade("Gemm", at=9)
+def gemm_of_floats(op: Op, call: Call) -> Call | Value:
+    """Only floats were multiplied."""
+    left, right, bias = _given(call)
+    dtype = op.dtype(left)
+    if dtype.is_float:
+        return call
+    alpha, beta = (float(call.attributes.get(name, 1.0)) for name in ("alpha", "beta"))
+    if alpha != int(alpha) or beta != int(beta):
+        raise op.needs_opset(f"Gemm of {dtype.short} with alpha={alpha} and beta={beta}", 9)
+    left = op.Transpose(left, perm=[1, 0]) if call.attributes.get("transA", 0) else left
+    right = op.Transpose(right, perm=[1, 0]) if call.attributes.get("transB", 0) else right
+    product = op.Mul(op.MatMul(left, right), op.const(int(alpha), dtype))
+    return op.Add(product, op.Mul(bias, op.const(int(beta), dtype)))
+
+
+@downgrade("Relu", at=14)
+def relu_of_floats(op: Op, call: Call) -> Call | Value:
+    """Only floats were taken."""
+    data = first(call)
+    return op.Max(data, op.const(0, DType.INT64)) if op.dtype(data) is DType.INT64 else call
+
+
+@downgrade("PRelu", at=9)
+def prelu_of_floats(op: Op, call: Call) -> Call | Value:
+    """Only floats were taken."""
+    data, slope = _given(call)
+    dtype = op.dtype(data)
+    return op.Where(op.Less(data, op.const(0, dtype)), op.Mul(data, slope), data) if dtype in WIDE else call
+
+
+@downgrade("Celu", at=28)
+def celu_of_single_precision(op: Op, call: Call) -> Call | Value:
+    """Only float32 was taken; double precision is written out."""
+    data = first(call)
+    if op.dtype(data) is not DType.FLOAT64:
+        return call
+    alpha = op.const(float(call.attributes.get("alpha", 1.0)), DType.FLOAT64)
+    falling = op.Mul(alpha, op.Elu(op.Div(op.Min(data, op.const(0, DType.FLOAT64)), alpha)))
+    return op.Add(op.Relu(data), falling)
+
+
+@downgrade("BitShift", at=28)
+def shift_of_unsigned(op: Op, call: Call) -> Call:
+    """Only unsigned integers were shifted: a wider type would keep bits that a narrow one shifts out."""
+    data = first(call)
+    if op.dtype(data).is_signed:
+        raise op.needs_opset(f"BitShift of {op.dtype(data).short}", 28)
+    return call
+
+
+def _given(call: Call) -> list[Value]:
+    """The operands, none of which may be left out."""
+    return [value for value in call.operands if value is not None]
