@@ -27,10 +27,12 @@ def fill_types(model: Model) -> list[str]:
     What is known stays as it is; where nothing is open, nothing is done. Names are not needed and not given.
 
     Args:
-        model: the types of values of the main graph and its blocks are completed in place.
+        model: the types of values of the main graph and its blocks are completed in place; its outputs are
+            finished (:func:`onnxport_ir.naming.finish_outputs`), as onnx infers nothing for other branches.
 
     Returns:
-        What was found to contradict a known type, or why there was no inference; empty if all is well.
+        What was found to contradict a type that is known in part, or why there was no inference; empty if nothing
+        was noticed. Types that are known in full are believed, by onnx as well.
     """
     if not any(_is_open(value.value_type) for value in _values(model.graph)):
         return []
