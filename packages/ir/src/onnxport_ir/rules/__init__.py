@@ -9,7 +9,7 @@ from __future__ import annotations
 from onnxport_ir.dims import DimSource
 from onnxport_ir.graph import Node, RefAttr
 from onnxport_ir.rules import containers, conv_pool, creation, elementwise, layers, reduction, shaping, slicing
-from onnxport_ir.rules.common import UNKNOWN, Context, Rule, ShapeMismatch
+from onnxport_ir.rules.common import UNKNOWN, Context, Rule, ShapeMismatch, mismatch
 from onnxport_ir.rules.contents import contents, known_array
 from onnxport_ir.rules.propagation import propagate
 from onnxport_ir.rules.schema import types_from_schema
@@ -27,6 +27,9 @@ _RULES: dict[str, Rule] = {
     **layers.RULES,
     **containers.RULES,
 }
+
+#: What a rule runs into where an operand's rank or an attribute is not as the operator wants it.
+_MALFORMED = (ArithmeticError, LookupError, TypeError, ValueError)
 
 
 def infer(node: Node, opset: int, dims: DimSource) -> list[ValueType]:
@@ -51,7 +54,10 @@ def infer(node: Node, opset: int, dims: DimSource) -> list[ValueType]:
             break
     if rule is None:
         return types_from_schema(node, opset)
-    types = rule(node, Context(opset, dims))
+    try:
+        types = rule(node, Context(opset, dims))
+    except _MALFORMED as error:
+        mismatch(node, f"its operands or attributes do not fit it ({error})", cause=error)
     count = len(node.results)
     if len(types) == count:
         return types

@@ -44,14 +44,14 @@ Rule = Callable[[Node, Context], "list[ValueType]"]
 UNKNOWN = TensorType()
 
 
-def mismatch(node: Node, why: str) -> NoReturn:
+def mismatch(node: Node, why: str, *, cause: Exception | None = None) -> NoReturn:
     """Refuse a contradiction.
 
     Raises:
         ShapeMismatch: always.
     """
     types = ", ".join("-" if value is None else str(value.value_type) for value in node.operands)
-    raise ShapeMismatch(f"{node.op_type} of {types}: {why}", where=node.place)
+    raise ShapeMismatch(f"{node.op_type} of {types}: {why}", where=node.place) from cause
 
 
 def operand(node: Node, index: int) -> Value | None:
