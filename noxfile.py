@@ -22,6 +22,8 @@ DIST = ROOT / "dist"
 CONSTRAINTS = ROOT / "constraints.txt"
 # A test that hangs fails on its own, before CI's limit ends everything.
 IN_PARALLEL = ("--numprocesses=auto", "--maxprocesses=4", "--timeout=900")
+# Each of the processes would otherwise start as many threads as there are cores.
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"
@@ -167,7 +169,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Everything: the tests of all packages and those that need several."""
     install_house(session, *test_requirements(), *group("test"))
-    session.run("pytest", *(session.posargs or [*IN_PARALLEL, "tests", "packages"]))
+    session.run("pytest", *(session.posargs or [*IN_PARALLEL, "tests", "packages"]), env=ONE_THREAD)
 
 
 @each_package("tests", requires=["build"])
@@ -213,7 +215,7 @@ def demo(session: nox.Session) -> None:
 def models(session: nox.Session) -> None:
     """Real models at many opsets, those of transformers included."""
     install_house(session, *test_requirements(), *group("test"), *group("models"))
-    session.run("pytest", *(session.posargs or [*IN_PARALLEL, "tests/models"]))
+    session.run("pytest", *(session.posargs or [*IN_PARALLEL, "tests/models"]), env=ONE_THREAD)
 
 
 @nox.session(default=False)
