@@ -2,7 +2,8 @@
 
 from onnxport_frontend.capture import Captured, capture
 from onnxport_frontend.findings import Finding
+from onnxport_frontend.operators import operator_names
 from onnxport_frontend.signature import Signature
 from onnxport_frontend.torch_types import TorchTensor, dtype_from_torch, dtype_to_torch
 
-__all__ = ["Captured", "Finding", "Signature", "TorchTensor", "capture", "dtype_from_torch", "dtype_to_torch"]
+__all__ = ["Captured", "Finding", "Signature", "TorchTensor", "capture", "dtype_from_torch", "dtype_to_torch", "operator_names"]

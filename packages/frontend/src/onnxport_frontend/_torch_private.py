@@ -239,3 +239,17 @@ def original_name(model: Any) -> str | None:
 
 #: What torch warns with while it traces; exported from ``torch.jit`` without being documented there.
 TracerWarning: type[Warning] = torch.jit._trace.TracerWarning
+
+
+def keep_in_trace(tensor: torch.Tensor) -> None:
+    """Make a tensor that the model returns known to the trace, as a constant if nothing else: it refuses others.
+
+    Called while tracing; for a tensor that has a value in the trace nothing changes.
+    """
+    tracer: Any = _C  # the stubs leave these two out
+    tracer._set_value_trace(tensor, tracer._get_value_trace(tensor))
+
+
+def registered_schemas() -> list[FunctionSchema]:
+    """The schemas of all operators that TorchScript knows; there is no public list. Tried on torch 2.13."""
+    return list(torch._C._jit_get_all_schemas())

@@ -25,6 +25,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 _DOCS = "https://onnxport.readthedocs.io/errors/"
+#: A report names this many places of one reason; the exception's ``refusals`` have them all.
+_PLACES_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +145,29 @@ class UnsupportedOperators(LoweringError):
     def __init__(self, refusals: Sequence[Refusal]) -> None:
         self.refusals = tuple(refusals)
         kinds = sorted({r.op for r in refusals})
-        lines = [f"{len(kinds)} operator{'s' * (len(kinds) != 1)} cannot be converted: {', '.join(kinds)}"]
-        for refusal in refusals:
-            times = f" ({refusal.count} times)" if refusal.count > 1 else ""
-            text = refusal.error.describe().replace("\n", "\n  ")
-            lines.append(f"  - [{refusal.error.code}] {refusal.op}{times}: {text}")
-        super().__init__("\n".join(lines))
+        super().__init__(f"{len(kinds)} operator{'s' * (len(kinds) != 1)} cannot be converted: {', '.join(kinds)}")
+
+    def describe(self) -> str:
+        """The report: each reason once, with the places where it occurs."""
+        groups: dict[tuple[str, str, str], list[Refusal]] = {}
+        for refusal in self.refusals:
+            error = refusal.error
+            reason = error.what if error.why is None else f"{error.what}: {error.why}"
+            groups.setdefault((refusal.op, f"[{error.code}] {reason}", error.hint or ""), []).append(refusal)
+        lines = [self.what]
+        for (_, reason, hint), members in groups.items():
+            lines.append(f"  - {reason}")
+            lines += [f"      at {_place_text(member)}" for member in members[:_PLACES_SHOWN]]
+            if len(members) > _PLACES_SHOWN:
+                lines.append(f"      and at {len(members) - _PLACES_SHOWN} more places")
+            if hint:
+                lines.append(f"      {hint}")
+        return "\n".join(lines)
+
+
+def _place_text(refusal: Refusal) -> str:
+    times = f" ({refusal.count} times)" if refusal.count > 1 else ""
+    return f"{refusal.error.where or 'an unknown place'}{times}"
 
 
 class NeedsOpset(LoweringError):

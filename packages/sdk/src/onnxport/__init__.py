@@ -1,9 +1,9 @@
 """onnxport: export PyTorch models to ONNX: any opset from 7 on, and never a wrong model silently."""
 
-from onnxport_ir import errors
-from onnxport_ir.errors import OnnxExporterError
 from onnxport_symbolics import NEWEST_OPSET
 
+from onnxport import errors
+from onnxport.errors import OnnxExporterError
 from onnxport.export import export
 from onnxport.options import DEFAULT_OPSET, TrainingMode
 from onnxport.program import ONNXProgram

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def export(
-    model: torch.nn.Module | torch.jit.ScriptModule | torch.jit.ScriptFunction[..., Any],
+    model: torch.nn.Module | torch.jit.ScriptModule | torch.jit.ScriptFunction[Any, Any],
     args: Any = (),  # Any: the arguments of the user's own model
     f: str | os.PathLike[str] | BinaryIO | None = None,
     *,

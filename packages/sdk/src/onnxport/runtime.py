@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.utils.dlpack
 from onnxport_ir import DType
 from onnxport_ir.errors import OnnxExporterError
 
@@ -81,5 +82,5 @@ def _as_ort_value(array: Any, is_bfloat16: bool) -> onnxruntime.OrtValue:
 def _from_ort_value(value: onnxruntime.OrtValue) -> torch.Tensor:
     if value.element_type() == DType.BFLOAT16.onnx:
         # The tensor shares the value's memory, which goes with the session's results.
-        return torch.from_dlpack(value._get_c_value().to_dlpack()).clone()
+        return torch.utils.dlpack.from_dlpack(value._get_c_value().to_dlpack()).clone()
     return torch.as_tensor(value.numpy())

@@ -1,0 +1,43 @@
+"""The errors that an export can end in; each has a page in the documentation."""
+
+from onnxport_ir.errors import (
+    CaptureFailed,
+    FrozenValue,
+    InternalError,
+    InvalidArgument,
+    LoweringError,
+    NeedsOpset,
+    NeedsStatic,
+    NotYetSupported,
+    OnnxExporterError,
+    Place,
+    Refusal,
+    UnknownOpset,
+    UnsafeMutation,
+    UnsupportedCase,
+    UnsupportedOperator,
+    UnsupportedOperators,
+    VerificationFailed,
+    WriteFailed,
+)
+
+__all__ = [
+    "CaptureFailed",
+    "FrozenValue",
+    "InternalError",
+    "InvalidArgument",
+    "LoweringError",
+    "NeedsOpset",
+    "NeedsStatic",
+    "NotYetSupported",
+    "OnnxExporterError",
+    "Place",
+    "Refusal",
+    "UnknownOpset",
+    "UnsafeMutation",
+    "UnsupportedCase",
+    "UnsupportedOperator",
+    "UnsupportedOperators",
+    "VerificationFailed",
+    "WriteFailed",
+]
