@@ -1,0 +1,332 @@
+"""Arithmetic on two or three tensors, with torch's type promotion."""
+
+from __future__ import annotations
+
+from onnxport_ir import DType, Value
+from onnxport_ir.rules.sizes import is_nonnegative
+
+from onnxport_symbolics.aten.casts import as_float, real_dtype
+from onnxport_symbolics.op import Op
+from onnxport_symbolics.promote import TensorOrNumber, as_dtype, promote, promote_dtypes
+from onnxport_symbolics.registry import aten
+
+#: The largest exponent of integers that is written out in multiplications; ``Pow`` of a runtime goes through float64.
+_LARGEST_UNROLLED_POWER = 64
+
+
+def promote_real(op: Op, *operands: TensorOrNumber, to_float: bool = False) -> list[Value]:
+    """As :func:`promote`, refusing complex numbers, for which ONNX has no arithmetic."""
+    values = promote(op, *operands, to_float=to_float)
+    real_dtype(op, values[0])
+    return values
+
+
+def known_number(value: TensorOrNumber) -> float | None:
+    """The number that an operand holds in all of its elements, if it is known."""
+    if not isinstance(value, Value):
+        return float(value)
+    if value.const is None or value.is_weight:
+        return None
+    array = value.array()
+    return float(array.reshape(-1)[0]) if array.size == 1 else None
+
+
+@aten("add.Tensor", "add.Scalar")
+def add(op: Op, self: TensorOrNumber, other: TensorOrNumber, alpha: TensorOrNumber = 1) -> Value:
+    """add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor"""
+    left, right = promote_real(op, self, other)
+    right = _scaled(op, right, alpha)
+    return op.Or(left, right) if left.dtype is DType.BOOL else op.Add(left, right)
+
+
+@aten("sub.Tensor", "sub.Scalar", "subtract.Tensor", "subtract.Scalar")
+def sub(op: Op, self: TensorOrNumber, other: TensorOrNumber, alpha: TensorOrNumber = 1) -> Value:
+    """sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor"""
+    left, right = promote_real(op, self, other)
+    return op.Sub(left, _scaled(op, right, alpha))
+
+
+@aten("rsub.Tensor", "rsub.Scalar")
+def rsub(op: Op, self: TensorOrNumber, other: TensorOrNumber, alpha: TensorOrNumber = 1) -> Value:
+    """rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor"""
+    return sub(op, other, self, alpha)
+
+
+@aten("mul.Tensor", "mul.Scalar", "multiply.Tensor", "multiply.Scalar")
+def mul(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
+    """mul.Tensor(Tensor self, Tensor other) -> Tensor"""
+    left, right = promote_real(op, self, other)
+    return op.And(left, right) if left.dtype is DType.BOOL else op.Mul(left, right)
+
+
+def _scaled(op: Op, value: Value, alpha: TensorOrNumber) -> Value:
+    if not isinstance(alpha, Value) and alpha == 1:
+        return value
+    factor = as_dtype(op, alpha, op.dtype(value))
+    return op.And(value, factor) if value.dtype is DType.BOOL else op.Mul(value, factor)
+
+
+@aten("div.Tensor", "div.Scalar", "div.Tensor_mode", "div.Scalar_mode")
+@aten("divide.Tensor", "divide.Scalar", "divide.Tensor_mode", "divide.Scalar_mode")
+def div(op: Op, self: TensorOrNumber, other: TensorOrNumber, rounding_mode: str | None = None) -> Value:
+    """div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor"""
+    if rounding_mode == "floor":
+        return floor_divide(op, self, other)
+    if rounding_mode == "trunc":
+        left, right = promote_real(op, self, other)
+        quotient = op.Div(left, right)
+        return truncate(op, quotient) if op.dtype(left).is_float else quotient
+    if rounding_mode is not None:
+        raise op.refuse(f"division with rounding_mode={rounding_mode!r}")
+    left, right = promote_real(op, self, other, to_float=True)
+    return op.Div(left, right)
+
+
+@aten("true_divide.Tensor", "true_divide.Scalar")
+def true_divide(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
+    """true_divide.Tensor(Tensor self, Tensor other) -> Tensor"""
+    return div(op, self, other)
+
+
+def truncate(op: Op, x: Value) -> Value:
+    """``x`` rounded towards 0; the sign of a zero is kept."""
+    return op.Mul(op.Sign(x), op.Floor(op.Abs(x)))
+
+
+@aten("floor_divide")
+def floor_divide(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
+    """floor_divide(Tensor self, Tensor other) -> Tensor"""
+    left, right = promote_real(op, self, other)
+    if not op.dtype(left).is_float:
+        return floor_divide_integers(op, left, right)
+    # The quotient of the exact remainder, as torch computes it: 1.0 // 0.1 is 9, though 1.0 / 0.1 rounds to 10.
+    rest = op.Mod(left, right, fmod=1)
+    quotient = op.Div(op.Sub(left, rest), right)
+    quotient = op.Round(op.Sub(quotient, op.cast(_is_off(op, rest, right), op.dtype(left))))
+    if known_number(right) not in (None, 0.0):
+        return quotient
+    return op.Where(op.Equal(right, op.const_like(0, right)), op.Div(left, right), quotient)
+
+
+def floor_divide_integers(op: Op, left: Value, right: Value) -> Value:
+    """The quotient of integers rounded down; ONNX rounds it towards 0."""
+    if _is_never_negative(op, left) and _is_never_negative(op, right):
+        return op.Div(left, right)
+    return op.Div(op.Sub(left, op.Mod(left, right)), right)
+
+
+def _is_never_negative(op: Op, value: Value) -> bool:
+    if value.dtype in (DType.BOOL, DType.UINT8, DType.UINT16, DType.UINT32, DType.UINT64):
+        return True
+    if value.const is not None and not value.is_weight:
+        return bool((value.array() >= 0).all())
+    dims = op.known_dims(value)
+    return dims is not None and all(is_nonnegative(dim) for dim in dims)
+
+
+def _is_off(op: Op, rest: Value, divisor: Value) -> Value:
+    """Whether a remainder has not the divisor's sign, and is not 0."""
+    zero = op.const_like(0, rest)
+    number = known_number(divisor)
+    if number is not None and number != 0:
+        return op.Less(rest, zero) if number > 0 else op.Less(zero, rest)
+    return op.Less(op.Mul(rest, op.Sign(divisor)), zero)
+
+
+@aten("remainder.Tensor", "remainder.Scalar", "remainder.Scalar_Tensor")
+def remainder(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
+    """remainder.Tensor(Tensor self, Tensor other) -> Tensor; it has the sign of ``other``"""
+    left, right = promote_real(op, self, other)
+    if not op.dtype(left).is_float:
+        return op.Mod(left, right)
+    rest = op.Mod(left, right, fmod=1)
+    return op.Where(_is_off(op, rest, right), op.Add(rest, right), rest)
+
+
+@aten("fmod.Tensor", "fmod.Scalar")
+def fmod(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
+    """fmod.Tensor(Tensor self, Tensor other) -> Tensor; it has the sign of ``self``"""
+    left, right = promote_real(op, self, other)
+    return op.Mod(left, right, fmod=1)
+
+
+@aten("pow.Tensor_Tensor", "pow.Tensor_Scalar", "pow.Scalar")
+def pow_(op: Op, self: TensorOrNumber, exponent: TensorOrNumber) -> Value:
+    """pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor; pow.Scalar(Scalar self, Tensor exponent) -> Tensor"""
+    base, power = promote_real(op, self, exponent)
+    if isinstance(exponent, Value):
+        return op.Pow(base, power)
+    if op.dtype(base).is_float:
+        return _float_power(op, base, power, float(exponent))
+    if base.dtype is DType.BOOL:
+        # b ** False is True, b ** True is b.
+        return base if exponent else op.Or(base, op.Not(base))
+    return _integer_power(op, base, int(exponent))
+
+
+def _float_power(op: Op, base: Value, power: Value, number: float) -> Value:
+    """The powers that torch computes by other functions, which give other results for -inf and -0."""
+    if number == 1:
+        return base
+    if number == 2:
+        return op.Mul(base, base)
+    if number in (0.5, -0.5):
+        root = op.Sqrt(base)
+        return root if number > 0 else op.Reciprocal(root)
+    if number == -1:
+        return op.Reciprocal(base)
+    return op.Pow(base, power)
+
+
+def _integer_power(op: Op, base: Value, number: int) -> Value:
+    if number < 0:
+        raise op.refuse("integers to a negative integer power")
+    if number > _LARGEST_UNROLLED_POWER or number == 0:
+        return op.Pow(base, op.const_like(number, base))
+    result: Value | None = None
+    square = base
+    while True:
+        if number % 2:
+            result = square if result is None else op.Mul(result, square)
+        number //= 2
+        if result is not None and number == 0:
+            return result
+        square = op.Mul(square, square)
+
+
+@aten("float_power")
+def float_power(op: Op, self: TensorOrNumber, exponent: TensorOrNumber) -> Value:
+    """float_power.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor"""
+    base, power = (as_dtype(op, operand, DType.FLOAT64) for operand in (self, exponent))
+    return op.Pow(base, power)
+
+
+@aten("square")
+def square(op: Op, self: Value) -> Value:
+    """square(Tensor self) -> Tensor"""
+    return pow_(op, self, 2)
+
+
+@aten("ldexp.Tensor")
+def ldexp(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
+    """ldexp.Tensor(Tensor self, Tensor other) -> Tensor"""
+    return mul(op, self, pow_(op, 2.0, other))
+
+
+@aten("addcmul")
+def addcmul(op: Op, self: Value, tensor1: Value, tensor2: Value, value: TensorOrNumber = 1) -> Value:
+    """addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor"""
+    base, left, right = promote_real(op, self, tensor1, tensor2)
+    return op.Add(base, op.Mul(_scaled(op, left, value), right))
+
+
+@aten("addcdiv")
+def addcdiv(op: Op, self: Value, tensor1: Value, tensor2: Value, value: TensorOrNumber = 1) -> Value:
+    """addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor"""
+    base, left, right = promote_real(op, self, tensor1, tensor2)
+    return op.Add(base, op.Div(_scaled(op, left, value), right))
+
+
+@aten("lerp")
+def lerp(op: Op, self: Value, end: Value, weight: TensorOrNumber) -> Value:
+    """lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor; lerp.Scalar(..., Scalar weight) -> Tensor"""
+    dtype = promote_dtypes(op.dtype(self), op.dtype(end))
+    start, stop = op.cast(self, dtype), op.cast(end, dtype)
+    factor = as_dtype(op, weight, dtype)
+    difference = op.Sub(stop, start)
+    number = known_number(weight)
+    # From the nearer end, as torch does, so that weight 1 gives `end` exactly.
+    if number is not None and abs(number) >= 0.5:
+        return op.Sub(stop, op.Mul(difference, as_dtype(op, 1 - number, dtype)))
+    if number is not None:
+        return op.Add(start, op.Mul(difference, factor))
+    far = op.Sub(stop, op.Mul(difference, op.Sub(op.const_like(1, factor), factor)))
+    near = op.Add(start, op.Mul(difference, factor))
+    return op.Where(op.Less(op.Abs(factor), op.const_like(0.5, factor)), near, far)
+
+
+@aten("hypot")
+def hypot(op: Op, self: Value, other: Value) -> Value:
+    """hypot(Tensor self, Tensor other) -> Tensor"""
+    left, right = promote_real(op, self, other)
+    return op.Sqrt(op.Add(op.Mul(left, left), op.Mul(right, right)))
+
+
+@aten("atan2", "arctan2")
+def atan2(op: Op, self: Value, other: Value) -> Value:
+    """atan2(Tensor self, Tensor other) -> Tensor; the angle of the point (x=other, y=self)"""
+    y, x = promote_real(op, self, other, to_float=True)
+    zero, pi = op.const_like(0, y), op.const_like(3.141592653589793, y)
+    # 0/0 must give 0, or pi if x is negative; the sign of y counts even if it is a zero's.
+    angle = op.Atan(op.Where(op.Equal(y, zero), y, op.Div(y, x)))
+    half_turn = op.Where(is_sign_set(op, y), op.Neg(pi), pi)
+    return op.Add(angle, op.Where(op.Less(x, zero), half_turn, zero))
+
+
+def is_sign_set(op: Op, x: Value) -> Value:
+    """Whether the sign bit is set: for negative numbers and for -0."""
+    negative = op.Less(x, op.const_like(0, x))
+    if not op.dtype(x).is_float:
+        return negative
+    return op.Or(negative, op.Less(op.Reciprocal(x), op.const_like(0, x)))
+
+
+@aten("signbit")
+def signbit(op: Op, self: Value) -> Value:
+    """signbit(Tensor self) -> Tensor"""
+    if op.dtype(self) is DType.BOOL:
+        return op.And(self, op.Not(self))
+    return is_sign_set(op, self)
+
+
+@aten("copysign")
+def copysign(op: Op, self: Value, other: TensorOrNumber) -> Value:
+    """copysign.Tensor(Tensor self, Tensor other) -> Tensor"""
+    magnitude, sign = promote_real(op, self, other, to_float=True)
+    magnitude = op.Abs(magnitude)
+    return op.Where(is_sign_set(op, sign), op.Neg(magnitude), magnitude)
+
+
+@aten("logaddexp")
+def logaddexp(op: Op, self: Value, other: Value) -> Value:
+    """logaddexp(Tensor self, Tensor other) -> Tensor"""
+    left, right = promote_real(op, self, other, to_float=True)
+    return op.Add(op.Max(left, right), op.Softplus(op.Neg(_distance(op, left, right))))
+
+
+@aten("logaddexp2")
+def logaddexp2(op: Op, self: Value, other: Value) -> Value:
+    """logaddexp2(Tensor self, Tensor other) -> Tensor"""
+    left, right = promote_real(op, self, other, to_float=True)
+    ln2 = op.const_like(0.6931471805599453, left)
+    difference = op.Mul(_distance(op, left, right), ln2)
+    return op.Add(op.Max(left, right), op.Div(op.Softplus(op.Neg(difference)), ln2))
+
+
+def _distance(op: Op, left: Value, right: Value) -> Value:
+    """``|left - right|``, which is 0 for two equal infinities."""
+    return op.Where(op.Equal(left, right), op.const_like(0, left), op.Abs(op.Sub(left, right)))
+
+
+@aten("heaviside")
+def heaviside(op: Op, self: Value, values: Value) -> Value:
+    """heaviside(Tensor self, Tensor values) -> Tensor"""
+    x, at_zero = promote_real(op, self, values)
+    if x.dtype is DType.BOOL:
+        return op.Or(x, at_zero)
+    zero = op.const_like(0, x)
+    return op.Where(op.Equal(x, zero), at_zero, op.cast(op.Less(zero, x), op.dtype(x)))
+
+
+@aten("deg2rad")
+def deg2rad(op: Op, self: Value) -> Value:
+    """deg2rad(Tensor self) -> Tensor"""
+    x = as_float(op, self)
+    return op.Mul(x, op.const_like(0.017453292519943295, x))
+
+
+@aten("rad2deg")
+def rad2deg(op: Op, self: Value) -> Value:
+    """rad2deg(Tensor self) -> Tensor"""
+    x = as_float(op, self)
+    return op.Mul(x, op.const_like(57.29577951308232, x))

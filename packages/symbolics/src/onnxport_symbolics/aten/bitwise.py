@@ -1,0 +1,67 @@
+"""Operators on the bits of integers; of bool they are the logical ones."""
+
+from __future__ import annotations
+
+from onnxport_ir import DType, Value
+
+from onnxport_symbolics.aten.arithmetic import floor_divide_integers, known_number
+from onnxport_symbolics.op import Op
+from onnxport_symbolics.promote import TensorOrNumber, promote
+from onnxport_symbolics.registry import aten
+
+_TENSOR_OVERLOADS = ("Tensor", "Scalar", "Scalar_Tensor")
+
+
+def _on_bits(name: str, dunder: str, logical: str, bits: str) -> None:
+    def function(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
+        left, right = promote(op, self, other)
+        return op.multi(logical if left.dtype is DType.BOOL else bits, 1, left, right)[0]
+
+    function.__doc__ = f"{name}.Tensor(Tensor self, Tensor other) -> Tensor"
+    names = [f"{name}.{overload}" for overload in _TENSOR_OVERLOADS]
+    aten(*names, f"{dunder}.Tensor", f"{dunder}.Scalar")(function)
+
+
+_on_bits("bitwise_and", "__and__", "And", "BitwiseAnd")
+_on_bits("bitwise_or", "__or__", "Or", "BitwiseOr")
+_on_bits("bitwise_xor", "__xor__", "Xor", "BitwiseXor")
+
+
+@aten("bitwise_not")
+def bitwise_not(op: Op, self: Value) -> Value:
+    """bitwise_not(Tensor self) -> Tensor"""
+    dtype = op.dtype(self)
+    if dtype is DType.BOOL:
+        return op.Not(self)
+    if op.has("BitwiseNot"):
+        return op.BitwiseNot(self)
+    return op.Sub(op.const_like(-1 if dtype.is_signed else 2**dtype.bits - 1, self), self)
+
+
+@aten("bitwise_left_shift.Tensor", "bitwise_left_shift.Tensor_Scalar", "bitwise_left_shift.Scalar_Tensor")
+@aten("__lshift__.Tensor", "__lshift__.Scalar")
+def left_shift(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
+    """bitwise_left_shift.Tensor(Tensor self, Tensor other) -> Tensor"""
+    value, power = _power_of_two(op, self, other)
+    return op.Mul(value, power)
+
+
+@aten("bitwise_right_shift.Tensor", "bitwise_right_shift.Tensor_Scalar", "bitwise_right_shift.Scalar_Tensor")
+@aten("__rshift__.Tensor", "__rshift__.Scalar")
+def right_shift(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
+    """bitwise_right_shift.Tensor(Tensor self, Tensor other) -> Tensor; the sign is shifted in"""
+    return floor_divide_integers(op, *_power_of_two(op, self, other))
+
+
+def _power_of_two(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> tuple[Value, Value]:
+    """The operand to shift and ``2 ** other``; ONNX's own shift takes unsigned integers only."""
+    value, count = promote(op, self, other)
+    dtype = op.dtype(value)
+    if not dtype.is_integer:
+        raise op.refuse(f"a shift of {dtype.short}")
+    number = known_number(count)
+    if number is None:
+        return value, op.Pow(op.const_like(2, count), count)
+    if not 0 <= number < dtype.bits - 1:
+        raise op.refuse(f"a shift of {dtype.short} by {int(number)} bits")
+    return value, op.const_like(2 ** int(number), value)

@@ -1,0 +1,171 @@
+"""Operators that change an element type or nothing at all, and dropout."""
+
+from __future__ import annotations
+
+from onnxport_ir import DType, Value
+
+from onnxport_symbolics.op import Op
+from onnxport_symbolics.registry import aten
+
+#: torch's numbers of element types, which scripts pass in place of a dtype.
+_SCALAR_TYPES: dict[int, DType] = {
+    0: DType.UINT8,
+    1: DType.INT8,
+    2: DType.INT16,
+    3: DType.INT32,
+    4: DType.INT64,
+    5: DType.FLOAT16,
+    6: DType.FLOAT32,
+    7: DType.FLOAT64,
+    9: DType.COMPLEX64,
+    10: DType.COMPLEX128,
+    11: DType.BOOL,
+    15: DType.BFLOAT16,
+    23: DType.FLOAT8E5M2,
+    24: DType.FLOAT8E4M3FN,
+    25: DType.FLOAT8E5M2FNUZ,
+    26: DType.FLOAT8E4M3FNUZ,
+    27: DType.UINT16,
+    28: DType.UINT32,
+    29: DType.UINT64,
+}
+
+
+def convert(op: Op, value: Value, dtype: DType) -> Value:
+    """``value`` as ``dtype``; complex types have no cast in ONNX."""
+    known = value.dtype
+    if dtype is not known and (dtype.is_complex or (known is not None and known.is_complex)):
+        raise op.refuse(f"a conversion from {known and known.short} to {dtype.short}")
+    return op.cast(value, dtype)
+
+
+def as_float(op: Op, value: Value) -> Value:
+    """Integers and bool as float32, which is what torch's float functions compute them in; floats as they are."""
+    dtype = op.dtype(value)
+    if dtype.is_complex:
+        raise op.refuse("this operator on complex numbers")
+    return value if dtype.is_float else op.cast(value, DType.FLOAT32)
+
+
+def real_dtype(op: Op, value: Value) -> DType:
+    """The element type of ``value``, which must not be complex."""
+    dtype = op.dtype(value)
+    if dtype.is_complex:
+        raise op.refuse("this operator on complex numbers")
+    return dtype
+
+
+def filled_like(op: Op, value: Value, number: bool | float, dtype: DType) -> Value:
+    """A tensor of the shape of ``value`` with every element ``number``."""
+    return op.Expand(op.const(number, dtype), op.shape(value))
+
+
+@aten("to")
+def to(op: Op, self: Value, dtype: object = None, other: Value | None = None) -> Value:
+    """to.dtype(Tensor self, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat?) -> Tensor"""
+    if other is not None:
+        return convert(op, self, op.dtype(other))
+    if dtype is None:
+        return self
+    found = _SCALAR_TYPES.get(dtype) if isinstance(dtype, int) else dtype
+    if not isinstance(found, DType):
+        raise op.refuse(f"a conversion to {dtype!r}")
+    return convert(op, self, found)
+
+
+@aten("_to_copy")
+def to_copy(op: Op, self: Value, dtype: DType | None = None) -> Value:
+    """_to_copy(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, ...) -> Tensor"""
+    return self if dtype is None else convert(op, self, dtype)
+
+
+@aten("type_as")
+def type_as(op: Op, self: Value, other: Value) -> Value:
+    """type_as(Tensor self, Tensor other) -> Tensor"""
+    return convert(op, self, op.dtype(other))
+
+
+@aten("_autocast_to_full_precision")
+def autocast_to_full_precision(op: Op, self: Value, cuda_enabled: bool, cpu_enabled: bool) -> Value:
+    """_autocast_to_full_precision(Tensor self, bool cuda_enabled, bool cpu_enabled) -> Tensor"""
+    narrow = op.dtype(self) in (DType.FLOAT16, DType.BFLOAT16)
+    return op.cast(self, DType.FLOAT32) if narrow and (cuda_enabled or cpu_enabled) else self
+
+
+_NAMED_CASTS = {
+    "Float": DType.FLOAT32,
+    "Double": DType.FLOAT64,
+    "Half": DType.FLOAT16,
+    "Long": DType.INT64,
+    "Int": DType.INT32,
+    "Short": DType.INT16,
+    "Char": DType.INT8,
+    "Byte": DType.UINT8,
+}
+
+
+def _named_cast(name: str, dtype: DType) -> None:
+    def cast(op: Op, self: Value) -> Value:
+        return convert(op, self, dtype)
+
+    cast.__doc__ = f"_cast_{name}(Tensor self, bool non_blocking=False) -> Tensor"
+    aten(f"_cast_{name}")(cast)
+
+
+for _name, _dtype in _NAMED_CASTS.items():
+    _named_cast(_name, _dtype)
+
+
+@aten("detach", "detach_copy", "alias", "alias_copy", "clone", "contiguous", "data", "cpu", "cuda", "pin_memory")
+@aten("lift", "lift_fresh", "lift_fresh_copy", "resolve_conj", "resolve_neg")
+def identity(op: Op, self: Value) -> Value:
+    """clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor"""
+    return self
+
+
+@aten("conj", "conj_physical", "_conj", "real", "positive")
+def real_identity(op: Op, self: Value) -> Value:
+    """conj(Tensor self) -> Tensor; real(Tensor self) -> Tensor; of real numbers"""
+    real_dtype(op, self)
+    return self
+
+
+@aten("dropout")
+def dropout(op: Op, input: Value, p: float, train: bool) -> Value:
+    """dropout(Tensor input, float p, bool train) -> Tensor"""
+    if not train or p == 0:
+        return input
+    return _drop(op, input, p)
+
+
+def _drop(op: Op, x: Value, p: float) -> Value:
+    if p == 1:
+        return op.Mul(x, op.const_like(0, x))
+    return op.Dropout(x, op.const(p, DType.FLOAT32), op.const(True))
+
+
+@aten("native_dropout")
+def native_dropout(op: Op, input: Value, p: float, train: bool | None) -> tuple[Value, Value]:
+    """native_dropout(Tensor input, float p, bool? train) -> (Tensor, Tensor)"""
+    if train is False or p == 0:
+        return input, filled_like(op, input, True, DType.BOOL)
+    output, mask = op.multi("Dropout", 2, input, op.const(p, DType.FLOAT32), op.const(True))
+    return output, mask
+
+
+@aten("feature_dropout")
+def feature_dropout(op: Op, input: Value, p: float, train: bool) -> Value:
+    """feature_dropout(Tensor input, float p, bool train) -> Tensor; input (N, C, ...): whole channels are dropped"""
+    if not train or p == 0:
+        return input
+    channels = [*op.dims(input)[:2], *([1] * (op.rank(input) - 2))]
+    ones = op.Expand(op.const_like(1, input), op.ints(channels))
+    return op.Mul(input, _drop(op, ones, p))
+
+
+@aten("alpha_dropout", "feature_alpha_dropout")
+def alpha_dropout(op: Op, input: Value, p: float, train: bool) -> Value:
+    """alpha_dropout(Tensor input, float p, bool train) -> Tensor"""
+    if train and p != 0:
+        raise op.refuse("alpha dropout in training mode", "Call model.eval() before the export.")
+    return input
