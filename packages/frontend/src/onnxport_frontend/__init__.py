@@ -6,4 +6,13 @@ from onnxport_frontend.operators import operator_names
 from onnxport_frontend.signature import Signature
 from onnxport_frontend.torch_types import TorchTensor, dtype_from_torch, dtype_to_torch
 
-__all__ = ["Captured", "Finding", "Signature", "TorchTensor", "capture", "dtype_from_torch", "dtype_to_torch", "operator_names"]
+__all__ = [
+    "Captured",
+    "Finding",
+    "Signature",
+    "TorchTensor",
+    "capture",
+    "dtype_from_torch",
+    "dtype_to_torch",
+    "operator_names",
+]

@@ -81,14 +81,15 @@ def capture(
         NotYetSupported: for what this release leaves out.
     """
     _check_model(model)
-    scripted = private.is_script_object(model)
-    weights = Weights(model if isinstance(model, torch.nn.Module) else None)
+    module = model if isinstance(model, torch.nn.Module) else None
+    scripted = module is None or private.is_script_object(model)
+    weights = Weights(module)
     call = Call.of(args if isinstance(args, tuple) else (args,), kwargs or {}, _parameters(model))
     check_tensors(
         [(".".join(p), t) for p, t in zip(call.paths, call.leaves, strict=True) if isinstance(t, torch.Tensor)],
         "inputs",
     )
-    result = run(model, call, training) if scripted else trace(model, call, training)
+    result = run(model, call, training) if module is None or scripted else trace(module, call, training)
 
     names = naming.Naming(input_names, output_names, dynamic_axes)
     inliner = Inliner(weights, Typer(DimSource()), _class_names(model))

@@ -16,8 +16,8 @@ from onnxport_frontend import _torch_private as private
 def preserved(model: torch.nn.Module, training: bool | None) -> Iterator[None]:
     """Run the body with the model in the given mode, and undo what the body does to the model.
 
-    Attributes, modes, hooks, gradients and the values of buffers come back. Parameters are not copied, they may be most
-    of the machine's memory; a model that writes to one while it runs is refused.
+    Attributes, modes, hooks, gradients and the values of buffers and of tensor attributes come back. Parameters are not
+    copied, they may be most of the machine's memory; a model that writes to one while it runs is refused.
 
     Args:
         model: the model; scripted modules are put back as far as buffers and modes go.
@@ -33,7 +33,7 @@ def preserved(model: torch.nn.Module, training: bool | None) -> Iterator[None]:
         name: (parameter, private.write_count(parameter), parameter.grad)
         for name, parameter in model.named_parameters()
     }
-    buffers = [(buffer, private.write_count(buffer), buffer.detach().clone()) for buffer in model.buffers()]
+    values = [(tensor, private.write_count(tensor), tensor.detach().clone()) for tensor in _values(model)]
     try:
         if training is not None:
             model.train(training)
@@ -44,9 +44,10 @@ def preserved(model: torch.nn.Module, training: bool | None) -> Iterator[None]:
         for state in attributes:
             state.restore()
         with torch.no_grad():
-            for buffer, version, values in buffers:
-                if private.write_count(buffer) != version:
-                    buffer.copy_(values)
+            for tensor, version, before in values:
+                # The running statistics of a normalization are written to without being counted.
+                if private.write_count(tensor) != version or not torch.equal(tensor, before):
+                    tensor.copy_(before)
         for module, mode in zip(modules, modes, strict=True):
             module.training = mode
         for parameter, _, grad in versions.values():
@@ -58,6 +59,17 @@ def preserved(model: torch.nn.Module, training: bool | None) -> Iterator[None]:
             why="the export would hold the values after the example call, and the model holds them now",
             hint="Make them buffers, or leave the write out while torch.onnx.is_in_onnx_export().",
         )
+
+
+def _values(model: torch.nn.Module) -> list[torch.Tensor]:
+    """The tensors whose values a forward may change: buffers, and attributes that are neither buffer nor parameter."""
+    found = {id(buffer): buffer for buffer in model.buffers()}
+    for module in model.modules():
+        plain = {} if isinstance(module, torch.jit.ScriptModule) else vars(module)
+        for value in plain.values():
+            if isinstance(value, torch.Tensor) and not isinstance(value, torch.nn.Parameter):
+                found[id(value)] = value
+    return [tensor for tensor in found.values() if tensor.device.type != "meta"]
 
 
 class _Attributes:

@@ -56,6 +56,12 @@ class Places:
         return place
 
 
+def last_script_place(text: str) -> Place | None:
+    """The innermost frame of a traceback as compiled code prints it; None if there is none in it."""
+    matches = list(_SCRIPT_LINE.finditer(text))
+    return Place(file=matches[-1]["file"], line=int(matches[-1]["line"])) if matches else None
+
+
 def parse_source_range(text: str) -> Place:
     """The user's frame in a node's source range.
 

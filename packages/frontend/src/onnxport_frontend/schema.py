@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from onnxport_ir.captured import Arg, Device, Enumeral, OpName, TensorLiteral
+from onnxport_ir.dtypes import DType
 from onnxport_ir.errors import CaptureFailed
+from onnxport_ir.tensors import ArrayTensor
 
 from onnxport_frontend import _torch_private as private
 from onnxport_frontend.torch_types import TorchTensor, dtype_from_scalar_type, dtype_from_torch
@@ -146,27 +149,32 @@ def tensor_literal(tensor: torch.Tensor) -> TensorLiteral:
         reference = TorchTensor.of(tensor)
     except TypeError as error:
         raise CaptureFailed(f"a constant tensor cannot be captured: {error}") from error
-    return TensorLiteral(reference, is_wrapped_number(tensor))
+    return TensorLiteral(reference)
 
 
-def is_wrapped_number(tensor: torch.Tensor) -> bool:
-    """Whether torch made this tensor of a Python number, so that it yields to other types in promotion.
+def wrapped_number(value: complex) -> TensorLiteral:
+    """A Python number where the schema wants a tensor.
 
-    The mark is not visible in Python, its effect is: of two tensors of rank 0 and the same kind the wider type
-    wins, unless the wider one is a wrapped number. A wrapped truth value promotes like any other tensor of rank 0 would.
+    torch has made it a tensor of rank 0 that yields to other types in promotion; a constant of that kind comes out of a
+    graph as the number again, and that is how it is told from a tensor that the user made.
     """
-    if tensor.dim() != 0:
-        return False
-    narrow = _NARROW.get(tensor.dtype)
-    return narrow is not None and torch.result_type(tensor, torch.empty((), dtype=narrow)) is narrow
+    array = np.asarray(value)
+    return TensorLiteral(ArrayTensor.of(array, _WRAPPED[type(value)]), wrapped_number=True)
 
 
-_NARROW = {torch.int64: torch.int8, torch.float64: torch.float16, torch.complex128: torch.complex64}
+_WRAPPED: dict[type, DType] = {
+    bool: DType.BOOL,
+    int: DType.INT64,
+    float: DType.FLOAT64,
+    complex: DType.COMPLEX128,
+}
 
 
 def _as_kind(arg: Arg, kind: str) -> Arg:
     if isinstance(arg, tuple):
         return tuple(_as_kind(item, kind) for item in arg)
+    if kind == "Tensor" and isinstance(arg, (bool, int, float, complex)):
+        return wrapped_number(arg)
     if isinstance(arg, bool) or not isinstance(arg, int):
         return arg
     if kind in _ENUMERALS:

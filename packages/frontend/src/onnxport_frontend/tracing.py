@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,10 @@ import torch
 from onnxport_ir.errors import CaptureFailed, OnnxExporterError
 
 from onnxport_frontend import _torch_private as private
+from onnxport_frontend.bool_scalars import MARKER, BoolScalars
 from onnxport_frontend.findings import Finding, collect_findings, frames_of
 from onnxport_frontend.model_state import preserved
-from onnxport_frontend.places import user_place
+from onnxport_frontend.places import last_script_place, user_place
 from onnxport_frontend.signature import Call
 from onnxport_frontend.structure import Tree, flatten
 
@@ -42,16 +43,27 @@ class Result:
     traced: torch.jit.ScriptModule | None
 
 
-def trace(model: torch.nn.Module | Callable[..., Any], call: Call, training: bool | None) -> Result:
+def trace(model: torch.nn.Module, call: Call, training: bool | None) -> Result:
     """Trace a model with the tensors of ``call`` as inputs; everything else in it is a constant.
 
     Raises:
         CaptureFailed: if the model raises, or does something that cannot be traced.
         UnsafeMutation: if it writes to its parameters.
     """
+    try:
+        return _trace(model, call, training, contextlib.nullcontext())
+    except CaptureFailed as error:
+        if MARKER not in str(error.__cause__):
+            raise
+    return _trace(model, call, training, BoolScalars())
+
+
+def _trace(
+    model: torch.nn.Module, call: Call, training: bool | None, mode: contextlib.AbstractContextManager[object]
+) -> Result:
     flat = _Flat(model, call)
     examples = tuple(_copy(call.leaves[index]) for index in flat.positions)
-    with _running(model, training) as findings:
+    with _running(model, training) as findings, mode:
         traced = private.trace(flat, examples)
     leaves, tree = flat.result
     return Result(tuple(_detached(leaf) for leaf in leaves), tree, tuple(findings), traced)
@@ -72,9 +84,9 @@ def run(model: Any, call: Call, training: bool | None) -> Result:
 class _Flat(torch.nn.Module):
     """The model behind a list of tensors: what torch.jit.trace can call."""
 
-    def __init__(self, model: torch.nn.Module | Callable[..., Any], call: Call) -> None:
+    def __init__(self, model: torch.nn.Module, call: Call) -> None:
         super().__init__()
-        self.train(model.training if isinstance(model, torch.nn.Module) else False)
+        self.train(model.training)
         self.model = model
         self.positions = [i for i, leaf in enumerate(call.leaves) if isinstance(leaf, torch.Tensor)]
         self.result: tuple[list[Any], Tree] = ([], Tree())
@@ -90,6 +102,8 @@ class _Flat(torch.nn.Module):
         outputs = tuple(leaf for leaf in self.result[0] if isinstance(leaf, torch.Tensor))
         if not outputs:
             raise CaptureFailed("the model returns no tensor")
+        for output in outputs:
+            private.keep_in_trace(output)
         return outputs
 
 
@@ -117,6 +131,8 @@ def _running(model: Any, training: bool | None) -> Iterator[list[Finding]]:
 def _failure(error: Exception) -> CaptureFailed:
     text = str(error).strip()
     where = user_place(frames_of(error.__traceback__))
+    if isinstance(error, torch.jit.Error) or text.startswith(_INTERPRETER):
+        return _script_failure(text)
     for marker, what, hint in _TRACER_MESSAGES:
         if marker in text:
             return CaptureFailed(what, why=_first_line(text), where=where, hint=hint)
@@ -125,15 +141,31 @@ def _failure(error: Exception) -> CaptureFailed:
         f"the model raised {kind}" if where is not None else f"torch.jit.trace raised {kind}",
         why=_first_line(text) or None,
         where=where,
-        hint="Check that the model runs with the example arguments outside of the export.",
+        hint=_TRY,
     )
 
+
+def _script_failure(text: str) -> CaptureFailed:
+    """An error of compiled code, whose text holds the script's own traceback with the error in the last line."""
+    error = text.rsplit("\n", 1)[-1]
+    kind, _, why = error.rpartition("Error: ")
+    name = f"{kind.rpartition('.')[2]}Error" if why != error else "an error"
+    return CaptureFailed(f"the model raised {name}", why=why or None, where=last_script_place(text), hint=_TRY)
+
+
+_INTERPRETER = "The following operation failed in the TorchScript interpreter"
+_TRY = "Check that the model runs with the example arguments outside of the export."
 
 _TRACER_MESSAGES = (
     (
         "Cannot insert a Tensor that requires grad as a constant",
         "the model uses a parameter that belongs to none of its modules",
         "Register it: assign it to an attribute of a module, or keep the module that owns it in an nn.ModuleList.",
+    ),
+    (
+        MARKER,
+        "the model calls an operator in a way that torch cannot trace",
+        "Pass a number instead of a truth value, or a tensor.",
     ),
     (
         "Tracer cannot infer type of",
@@ -144,7 +176,8 @@ _TRACER_MESSAGES = (
 
 
 def _first_line(text: str) -> str:
-    return text.split("\n", 1)[0]
+    line = text.split("\n", 1)[0]
+    return line[line.index(MARKER) :] if MARKER in line else line
 
 
 def _copy(leaf: Any) -> Any:
