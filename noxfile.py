@@ -197,11 +197,9 @@ def package_imports(session: nox.Session, package: Package) -> None:
         session.run("python", "-I", str(ROOT / "tools" / "import_all.py"), package.imports)
 
 
-@nox.session(default=False)
+@nox.session(default=False, venv_backend="none", requires=[f"imports({name})" for name in packages()])
 def imports(session: nox.Session) -> None:
     """All `imports(package)` sessions."""
-    for package in packages().values():
-        session.notify(f"imports({package.name})")
 
 
 @nox.session(default=False)
