@@ -29,6 +29,7 @@ from onnxport_ir.errors import (
     UnsupportedOperators,
     merge_refusals,
 )
+from onnxport_ir.naming import finish_outputs
 from onnxport_ir.rules.common import ShapeMismatch
 from onnxport_ir.types import AnyType, Shape, scalar_dtype
 
@@ -60,8 +61,13 @@ def lower(graph: CapturedGraph, registry: Registry, target: Target) -> Model:
     lowering.inputs(graph, block)
     lowering.run(graph.eqns)
     lowering.raise_refusals()
-    block.outputs = lowering.outputs(graph.outputs, block)
-    return Model(block, {"": target.opset}, ir_version=target.ir_version)
+    block.outputs = lowering.outputs(graph.outputs)
+    lowering.raise_refusals()
+    model = Model(block, {"": target.opset}, ir_version=target.ir_version)
+    finish_outputs(model, [output.name for output in graph.outputs])
+    for value, output in zip(block.outputs, graph.outputs, strict=True):
+        _name_axes(value, output)
+    return model
 
 
 class Poisoned:
@@ -143,22 +149,15 @@ class Lowering:
         if refusals:
             raise UnsupportedOperators(refusals)
 
-    def outputs(self, outputs: Sequence[Output], block: Block) -> list[Value]:
-        """The graph's outputs as distinct values that carry the outputs' names."""
-        taken: set[Value] = set()
-        results = []
+    def outputs(self, outputs: Sequence[Output]) -> list[Value]:
+        """The values of the graph's outputs; what ONNX has no value for is refused."""
+        values = []
         for output in outputs:
-            value = self.as_value(self.value(output.value))
-            if value in taken or value.producer is None:
-                value = self.op.alias(value)
-            value.name = output.name
-            if output.axes and value.shape is not None:
-                names = dict(output.axes)
-                shape = tuple(SymDim.named(names[i]) if i in names else dim for i, dim in enumerate(value.shape))
-                value.value_type = TensorType(value.dtype, shape)
-            taken.add(value)
-            results.append(value)
-        return results
+            try:
+                values.append(self.as_value(self.value(output.value)))
+            except LoweringError as error:
+                self.refusals.append(Refusal(f"output {output.name}", error))
+        return values
 
     def _lower(self, eqn: Eqn) -> tuple[Lowered, ...]:
         if eqn.op.base in CONTROL:
@@ -224,6 +223,14 @@ def _join(eqn: Eqn, found: Shape, expected: Shape) -> Shape:
             )
         joined.append(ours if isinstance(ours, int) or isinstance(theirs, SymDim) else theirs)
     return found if tuple(joined) == found else tuple(joined)
+
+
+def _name_axes(value: Value, output: Output) -> None:
+    """Put the user's names of an output's axes in the place of what was found out about their sizes."""
+    if output.axes and value.shape is not None:
+        names = dict(output.axes)
+        shape = tuple(SymDim.named(names[i]) if i in names else dim for i, dim in enumerate(value.shape))
+        value.value_type = TensorType(value.dtype, shape)
 
 
 def onnx_type(captured: AnyType) -> TensorType:
