@@ -1,0 +1,258 @@
+"""One operator that writes, as functional operators: the new value of what it writes, and the write itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from onnxport_ir.captured import Arg, Eqn, OpName, TensorLiteral, Var
+from onnxport_ir.dtypes import DType
+from onnxport_ir.errors import UnsafeMutation
+from onnxport_ir.types import TensorType
+
+from onnxport_frontend.aliasing import (
+    BOOL_RESULTS,
+    KEEPS_SELF,
+    WIDENS_INTEGERS,
+    OpFacts,
+    Twin,
+    functional_twin,
+    op_facts,
+)
+from onnxport_frontend.emitting import cast, expand_like, static_sizes, tensor_type
+from onnxport_frontend.storage import Handle, Region
+from onnxport_frontend.tensor_state import TensorState
+from onnxport_frontend.views import step_of
+
+
+def mutate(state: TensorState, eqn: Eqn, facts: OpFacts) -> None:
+    """Carry out an operator that writes tensors.
+
+    Raises:
+        UnsafeMutation: if the operator has no functional form, or the write cannot be carried to all aliases.
+    """
+    handler = _HANDLERS.get(eqn.op.base)
+    if handler is not None:
+        handler(state, eqn)
+        return
+    twin = None if eqn.op.base in _REFUSED else functional_twin(eqn.op)
+    if twin is None or any(facts.args[i].is_container for i in facts.tensor_writes):
+        raise UnsafeMutation(
+            f"{eqn.op} writes its arguments", why="it has no functional form", where=eqn.place, hint=_HINT
+        )
+    if eqn.op.name.endswith("_"):
+        _in_place(state, eqn, twin)
+    else:
+        _out(state, eqn, facts, twin)
+
+
+_HINT = "Write the model without this in-place operator."
+
+
+def _target(state: TensorState, eqn: Eqn, index: int = 0) -> Handle:
+    target = eqn.args[index]
+    if not isinstance(target, Var | TensorLiteral):
+        raise UnsafeMutation(f"{eqn.op} writes {target!r}", why="that is no tensor", where=eqn.place)
+    return state.handle(target)
+
+
+def _finish(state: TensorState, eqn: Eqn, handle: Handle, value: Arg) -> None:
+    """Write ``value`` to the first argument, which is also the result."""
+    state.write(handle.region, value, f"{eqn.op} writes a tensor")
+    for out in eqn.outputs:
+        state.bind(out, handle)
+
+
+def _call_twin(state: TensorState, eqn: Eqn, twin: Twin, outs: list[Var], dtype: DType | None = None) -> None:
+    args = [
+        default if source is None else state.resolve(eqn.args[source])
+        for source, default in zip(twin.sources, twin.defaults, strict=True)
+    ]
+    if dtype is not None and "dtype" in twin.names:
+        position = twin.names.index("dtype")
+        # What is created, or summed up, takes the type of `out` from the start.
+        if args[position] is None and (twin.sources[position] is None or twin.op.name in _ACCUMULATES_IN_OUT):
+            args[position] = dtype
+    state.emit.add(Eqn(twin.op, tuple(args), twin.names, tuple(outs), place=eqn.place))
+
+
+_ACCUMULATES_IN_OUT = frozenset({"sum", "nansum", "prod"})
+
+
+def _in_place(state: TensorState, eqn: Eqn, twin: Twin) -> None:
+    handle = _target(state, eqn)
+    kind = handle.region.tensor_type
+    exact = _keeps_type(twin, kind, eqn)
+    result = Var(kind if exact else TensorType(_result_dtype(twin), kind.shape))
+    _call_twin(state, eqn, twin, [result])
+    value = result if exact else cast(state.emit, result, kind.dtype, state.resolve(eqn.args[0]))
+    _finish(state, eqn, handle, value)
+
+
+def _keeps_type(twin: Twin, kind: TensorType, eqn: Eqn) -> bool:
+    """Whether the functional operator is sure to give the type of ``self``, which the in-place one always gives."""
+    name, dtype = twin.op.name, kind.dtype
+    if name in KEEPS_SELF:
+        return True
+    if name in BOOL_RESULTS or dtype is None:
+        return dtype is DType.BOOL
+    if name in WIDENS_INTEGERS and dtype.is_integer and dtype is not DType.INT64:
+        return False
+    return not any(_promotes(kind, dtype, arg) for arg in eqn.args[1:])
+
+
+def _promotes(kind: TensorType, dtype: DType, arg: Arg) -> bool:
+    if isinstance(arg, tuple):
+        return any(_promotes(kind, dtype, item) for item in arg)
+    if not isinstance(arg, TensorLiteral) and not (isinstance(arg, Var) and isinstance(arg.type, TensorType)):
+        return False
+    other = tensor_type(arg)
+    if other.dtype is None or other.dtype is dtype:
+        return other.dtype is None
+    is_scalar = (other.rank == 0 and bool(kind.rank)) or (isinstance(arg, TensorLiteral) and arg.wrapped_number)
+    return not (is_scalar and _category(other.dtype) <= _category(dtype))
+
+
+def _category(dtype: DType) -> int:
+    return 3 if dtype.is_complex else 2 if dtype.is_float else 1 if dtype.is_integer else 0
+
+
+def _result_dtype(twin: Twin) -> DType | None:
+    return DType.BOOL if twin.op.name in BOOL_RESULTS else None
+
+
+def _out(state: TensorState, eqn: Eqn, facts: OpFacts, twin: Twin) -> None:
+    """``out=``: the result goes to the given tensors in their element types, whatever they held before."""
+    handles = [_target(state, eqn, index) for index in facts.tensor_writes]
+    shapes = [tensor_type(out).shape for out in eqn.outputs] or [None] * len(handles)
+    for handle, shape in zip(handles, shapes, strict=True):
+        _check_resize(state, eqn, handle, shape)
+    results = [Var(TensorType(None, shape)) for shape in shapes]
+    _call_twin(state, eqn, twin, results, handles[0].region.tensor_type.dtype if len(handles) == 1 else None)
+    for position, (handle, result) in enumerate(zip(handles, results, strict=True)):
+        region, shape = handle.region, shapes[position]
+        dtype = region.tensor_type.dtype
+        like = state.resolve(eqn.args[facts.tensor_writes[position]]) if dtype is None else None
+        value = cast(state.emit, result, dtype, like)
+        if region.tensor_type.shape is None or region.tensor_type.shape != shape:
+            state.memory.set(region, "type", TensorType(dtype, shape))
+        state.write(region, value, f"{eqn.op} writes a tensor")
+    for out, handle in zip(eqn.outputs, handles, strict=False):
+        state.bind(out, handle)
+
+
+def _check_resize(state: TensorState, eqn: Eqn, handle: Handle, shape: object) -> None:
+    """``out=`` resizes a tensor of another shape; that is clear only where no other tensor shares its memory."""
+    region = handle.region
+    if region.tensor_type.shape is not None and region.tensor_type.shape == shape:
+        return
+    is_alone = region.parent is None and not region.children and not region.base.related and not region.is_shared
+    if not is_alone or handle.depth < state.memory.depth:
+        raise UnsafeMutation(
+            f"{eqn.op} writes to `out`",
+            why="its shape is not known to be that of the result, and its memory is shared",
+            where=eqn.place,
+            hint="Assign the result instead of passing out=.",
+        )
+
+
+def _copy(state: TensorState, eqn: Eqn) -> None:
+    handle, source = _target(state, eqn), eqn.args[1]
+    region = handle.region
+    if isinstance(source, Var | TensorLiteral) and state.handle(source).region is region:
+        # `y[i] += 1` ends by copying a view to itself.
+        for out in eqn.outputs:
+            state.bind(out, handle)
+        return
+    _finish(state, eqn, handle, _converted(state, eqn, region, state.resolve(source)))
+
+
+def _converted(state: TensorState, eqn: Eqn, region: Region, value: Arg) -> Arg:
+    """``value`` in the element type and shape of the target."""
+    kind, emit = region.tensor_type, state.emit
+    if not isinstance(value, TensorLiteral) and not (isinstance(value, Var) and isinstance(value.type, TensorType)):
+        return _full_like(state, region, eqn.args[0], value)
+    needs_like = kind.dtype is None or (static_sizes(kind) is None and tensor_type(value).shape != kind.shape)
+    like = state.resolve(eqn.args[0]) if needs_like or kind.shape is None else None
+    return expand_like(emit, cast(emit, value, kind.dtype, like), kind, like)
+
+
+def _full_like(state: TensorState, region: Region, target: Arg, number: Arg) -> Var:
+    return state.emit("aten::full_like", region.tensor_type, state.resolve(target), number)
+
+
+def _fill(state: TensorState, eqn: Eqn) -> None:
+    handle = _target(state, eqn)
+    _finish(state, eqn, handle, _converted(state, eqn, handle.region, state.resolve(eqn.args[1])))
+
+
+def _zero(state: TensorState, eqn: Eqn) -> None:
+    handle = _target(state, eqn)
+    _finish(state, eqn, handle, _full_like(state, handle.region, eqn.args[0], 0))
+
+
+def _fill_diagonal(state: TensorState, eqn: Eqn) -> None:
+    handle = _target(state, eqn)
+    kind = handle.region.tensor_type
+    if kind.rank != 2 or eqn.args[2] is not False:
+        raise UnsafeMutation(
+            f"{eqn.op} writes a tensor",
+            why="it is known how to do that for matrices without wrap only",
+            where=eqn.place,
+            hint=_HINT,
+        )
+    diagonal = state.emit("aten::diagonal", TensorType(kind.dtype), state.resolve(eqn.args[0]))
+    values = state.emit("aten::full_like", diagonal.type, diagonal, state.resolve(eqn.args[1]))
+    value = state.emit("aten::diagonal_scatter", kind, state.resolve(eqn.args[0]), values)
+    _finish(state, eqn, handle, value)
+
+
+def _nothing(state: TensorState, eqn: Eqn) -> None:
+    """Operators that change no element: ``requires_grad_``, ``detach_``."""
+    for out in eqn.outputs:
+        state.bind(out, _target(state, eqn))
+
+
+def _reshape_in_place(state: TensorState, eqn: Eqn) -> None:
+    """``unsqueeze_`` and the like: the tensor object becomes a view of what it was."""
+    handle = _target(state, eqn)
+    if handle.depth < state.memory.depth:
+        raise UnsafeMutation(
+            f"{eqn.op} changes the shape of a tensor from outside the branch or loop",
+            where=eqn.place,
+            hint=f"Use {eqn.op.name.removesuffix('_')}, which does not work in place.",
+        )
+    op = OpName(eqn.op.namespace, eqn.op.name.removesuffix("_"), _VIEW_OVERLOADS.get(eqn.op.name, eqn.op.overload))
+    facts = op_facts(op)
+    if facts is None or not eqn.outputs:
+        raise UnsafeMutation(f"{eqn.op} changes the shape of a tensor", where=eqn.place, hint=_HINT)
+    rest = state.resolve_all(eqn.args[1:])
+    step = step_of(Eqn(op, eqn.args, eqn.names, eqn.outputs, place=eqn.place), rest)
+    out = eqn.outputs[0]
+    region = state.memory.child(handle.region, step, out.type)
+    if not state.memory.is_current(region):
+        state.memory.read(region, state.emit, out)
+    state.memory.set(handle, "region", region)
+    state.bind(out, handle)
+
+
+_VIEW_OVERLOADS = {"transpose_": "int"}
+
+_HANDLERS: dict[str, Callable[[TensorState, Eqn], None]] = {
+    "aten::copy_": _copy,
+    "aten::fill_": _fill,
+    "aten::_no_grad_fill_": _fill,
+    "aten::zero_": _zero,
+    "aten::_no_grad_zero_": _zero,
+    "aten::fill_diagonal_": _fill_diagonal,
+    **dict.fromkeys(("aten::requires_grad_", "aten::detach_", "aten::retain_grad", "aten::record_stream"), _nothing),
+    **dict.fromkeys(
+        ("aten::unsqueeze_", "aten::squeeze_", "aten::t_", "aten::transpose_", "aten::swapaxes_", "aten::swapdims_"),
+        _reshape_in_place,
+    ),
+}
+
+# These change what a tensor's memory is, not what it holds; torch's own functional forms of them return a copy.
+_REFUSED = frozenset(
+    {"aten::set_", "aten::resize_", "aten::resize_as_", "aten::_resize_output_", "aten::set_data"}
+    | {"aten::as_strided_", "aten::resize_as_sparse_", "aten::sparse_resize_", "aten::rename_"}
+)
