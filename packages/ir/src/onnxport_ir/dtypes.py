@@ -39,6 +39,9 @@ class DType(enum.Enum):
     UINT4 = 21
     INT4 = 22
 
+    # Members are compared by identity; Enum's own hash is a Python function, and tables by type are asked often.
+    __hash__ = object.__hash__
+
     @property
     def onnx(self) -> int:
         """The number of this type in ``onnx.TensorProto.DataType``."""

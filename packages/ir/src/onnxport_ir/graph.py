@@ -73,17 +73,20 @@ class Value:
     @property
     def dtype(self) -> DType | None:
         """The element type; None if unknown or if this is no tensor."""
-        return self.value_type.dtype if isinstance(self.value_type, TensorType) else None
+        value_type = self.value_type
+        return value_type.dtype if value_type.__class__ is TensorType else None
 
     @property
     def shape(self) -> Shape:
         """The sizes; None if the rank is unknown or if this is no tensor."""
-        return self.value_type.shape if isinstance(self.value_type, TensorType) else None
+        value_type = self.value_type
+        return value_type.shape if value_type.__class__ is TensorType else None
 
     @property
     def rank(self) -> int | None:
         """The number of dimensions; None if unknown."""
-        return None if self.shape is None else len(self.shape)
+        shape = self.shape
+        return None if shape is None else len(shape)
 
     @property
     def is_tensor(self) -> bool:

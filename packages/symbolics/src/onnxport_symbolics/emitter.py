@@ -64,6 +64,8 @@ class Emitter:
         self.dims = DimSource()
         self.place = Place()
         self._scopes = [Scope(graph)]
+        # What :meth:`_carriers` says depends on the operator and the types alone.
+        self._casts: dict[tuple[str | DType | None, ...], dict[str, tuple[DType, DType]]] = {}
         self._constants: dict[tuple[DType, tuple[int, ...], bytes], Value] = {}
 
     def const(self, array: npt.ArrayLike, dtype: DType | None = None) -> Value:
@@ -99,7 +101,10 @@ class Emitter:
 
     def fold(self, call: Call) -> tuple[Value, ...] | None:
         """The results of a call of small constants, spelled for the newest opset; None if they are not known."""
-        if call.op_type in IMPURE or not all(_is_small(operand) for operand in call.operands):
+        for operand in call.operands:
+            if operand is not None and (operand.const is None or not _is_small(operand)):
+                return None
+        if call.op_type in IMPURE:
             return None
         node = Node(call.op_type, call.operands, call.attributes, result_types=[None] * call.num_results)
         arrays = evaluate(node, NEWEST_OPSET, max_elements=FOLD_LIMIT_ELEMENTS)
@@ -132,7 +137,10 @@ class Emitter:
         if schema.deprecated:
             raise UnsupportedCase(f"ONNX's {call.op_type} no longer exists at opset {self.target}")
         _fit(call, schema, self.target)
-        casts = self._carriers(call, schema)
+        kinds = (call.op_type, *[None if operand is None else operand.dtype for operand in call.operands])
+        casts = self._casts.get(kinds)
+        if casts is None:
+            casts = self._casts[kinds] = self._carriers(call, schema)
         if not casts:
             return self._append(call, "")
         operands = [
@@ -219,12 +227,17 @@ class Emitter:
 
 def call_key(call: Call, domain: str = "") -> object | None:
     """What two calls must share to have the same results; None for calls with subgraphs."""
-    if any(isinstance(value, Block) for value in call.attributes.values()):
-        return None
-    # Lists would not hash; tensors hash by identity, which errs on the safe side.
-    attributes = tuple(sorted((n, tuple(v) if isinstance(v, list) else v) for n, v in call.attributes.items()))
-    types = tuple(type(value) for _, value in attributes)
-    return (domain, call.op_type, tuple(call.operands), attributes, types, call.num_results)
+    for value in call.attributes.values():
+        if isinstance(value, Block):
+            return None
+    if not call.attributes:
+        return (domain, call.op_type, call.num_results, *call.operands)
+    # Lists would not hash; tensors hash by identity, which errs on the safe side; 1 and 1.0 hash alike.
+    attributes = [
+        (name, type(value), tuple(value) if isinstance(value, list) else value)
+        for name, value in sorted(call.attributes.items())
+    ]
+    return (domain, call.op_type, call.num_results, *call.operands, *attributes)
 
 
 def is_static(dims: Sequence[Dim]) -> bool:
@@ -232,9 +245,7 @@ def is_static(dims: Sequence[Dim]) -> bool:
     return all(isinstance(dim, int) for dim in dims)
 
 
-def _is_small(operand: Value | None) -> bool:
-    if operand is None:
-        return True
+def _is_small(operand: Value) -> bool:
     tensor: TensorRef | None = operand.const
     return tensor is not None and not operand.is_weight and int(np.prod(tensor.shape)) <= FOLD_LIMIT_ELEMENTS
 

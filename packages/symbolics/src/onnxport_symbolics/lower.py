@@ -91,6 +91,8 @@ class Lowering:
         self.env: dict[Var, Lowered] = {}
         self.refusals: list[Refusal] = []
         self._registry = registry
+        # Whether env holds anything but lowered values: results of refused equations, or refused results.
+        self._has_stand_ins = False
         self._found: dict[OpName, Handler | None] = {}
 
     def inputs(self, graph: CapturedGraph, block: Block) -> None:
@@ -116,6 +118,9 @@ class Lowering:
                 self.refusals.append(Refusal(str(eqn.op), refusal.at(eqn.place)))  # type: ignore[arg-type]  # as above
                 results = (POISONED,) * len(eqn.outputs)
             self.env.update(zip(eqn.outputs, results, strict=True))
+            for result in results:
+                if isinstance(result, LoweringError | Poisoned):
+                    self._has_stand_ins = True
 
     def value(self, arg: Arg) -> Lowered:
         """An argument with its variables replaced by what they were lowered to."""
@@ -169,9 +174,10 @@ class Lowering:
                 hint="Register a symbolic function for it, or change the model not to use it.",
             )
         args = tuple(self.value(arg) for arg in eqn.args)
-        if any(map(_is_poisoned, args)):
-            return (POISONED,) * len(eqn.outputs)
-        _raise_refused(args)
+        if self._has_stand_ins:
+            if any(map(_is_poisoned, args)):
+                return (POISONED,) * len(eqn.outputs)
+            _raise_refused(args)
         self.op.expected = tuple(var.type for var in eqn.outputs)
         bound = handler.signature.bind(self.op, eqn.names, args)
         result = handler.function(self.op, **bound)

@@ -19,7 +19,7 @@ from onnxport_ir.errors import InternalError, NeedsOpset, Place, UnsupportedCase
 from onnxport_ir.rules.contents import contents
 from onnxport_ir.types import AnyType, ValueType
 
-from onnxport_symbolics.calls import Call, backport_of, downgrades_of
+from onnxport_symbolics.calls import Call, Downgrade, backport_of, downgrades_of
 from onnxport_symbolics.emitter import IMPURE, Emitter, call_key, is_static
 from onnxport_symbolics.schemas import Formal, Schema, first_opset, newest_schema, schema_at
 from onnxport_symbolics.simplify import simplify
@@ -51,6 +51,7 @@ class Op:
 
     def __init__(self, emitter: Emitter) -> None:
         self._emitter = emitter
+        self._routes: dict[str, tuple[Downgrade, ...]] = {}
         self.expected: tuple[AnyType, ...] = ()
 
     @property
@@ -90,12 +91,15 @@ class Op:
         folded = self._emitter.fold(call)
         if folded is not None:
             return folded
-        # A call that a backport expands is expanded once; the word keeps the key apart from those of emitted nodes.
+        route = self._route(call.op_type)
+        if not route:
+            return self._emitter.emit(call)
+        # A call that is rewritten is rewritten once; the word keeps the key apart from those of emitted nodes.
         key = call_key(call, "newest")
         found = None if key is None else self._emitter.lookup(key)
         if found is not None:
             return found
-        results = self._rewrite(call)
+        results = self._rewrite(call, route)
         if key is not None and call.op_type not in IMPURE:
             self._emitter.remember(key, results)
         return results
@@ -275,12 +279,19 @@ class Op:
         """A new value that is equal to ``value``: the result of an Identity node."""
         return self._emitter.alias(value)
 
-    def _rewrite(self, call: Call) -> tuple[Value, ...]:
-        first = first_opset(call.op_type)
-        if first is not None and first > self._emitter.target:
-            return self._backport(call)
+    def _route(self, op_type: str) -> tuple[Downgrade, ...]:
+        """The steps from the newest spelling to the target's: downgrades, or the backport alone."""
+        route = self._routes.get(op_type)
+        if route is None:
+            first = first_opset(op_type)
+            absent = first is not None and first > self._emitter.target
+            route = (Op._backport,) if absent else tuple(downgrades_of(op_type, self._emitter.target))
+            self._routes[op_type] = route
+        return route
+
+    def _rewrite(self, call: Call, route: Sequence[Downgrade]) -> tuple[Value, ...]:
         current = call
-        for step in downgrades_of(call.op_type, self._emitter.target):
+        for step in route:
             result = step(self, current)
             if not isinstance(result, Call):
                 return result if isinstance(result, tuple) else (result,)

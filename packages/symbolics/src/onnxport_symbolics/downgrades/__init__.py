@@ -3,6 +3,8 @@
 ``docs/opsets.md`` lists what each of them does, and which changes need none.
 """
 
-from onnxport_symbolics.downgrades import axes, control, layers, numeric, quantized, resize, shaping, types
+import importlib
+import pkgutil
 
-__all__ = ["axes", "control", "layers", "numeric", "quantized", "resize", "shaping", "types"]
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

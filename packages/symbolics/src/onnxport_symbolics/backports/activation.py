@@ -1,0 +1,127 @@
+"""Functions of one element: hyperbolic functions, Erf and activations made of older ones."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from onnxport_ir import DType, Value
+
+from onnxport_symbolics.calls import backport
+from onnxport_symbolics.op import Op
+
+
+@backport("HardSwish")
+def hard_swish(op: Op, x: Value) -> Value:
+    """``x * max(0, min(1, x / 6 + 1/2))``"""
+    return op.Mul(x, op.HardSigmoid(x, alpha=1 / 6, beta=0.5))
+
+
+@backport("Mish")
+def mish(op: Op, x: Value) -> Value:
+    """``x * tanh(softplus(x))``"""
+    return op.Mul(x, op.Tanh(op.Softplus(x)))
+
+
+@backport("Swish")
+def swish(op: Op, x: Value, alpha: float = 1.0) -> Value:
+    """``x * sigmoid(alpha * x)``"""
+    return op.Mul(x, op.Sigmoid(op.Mul(x, op.const_like(alpha, x))))
+
+
+@backport("SwiGLU")
+def swiglu(op: Op, *operands: Value | None, **attributes: float) -> Value:
+    """As the standard defines it."""
+    raise op.needs("SwiGLU")
+
+
+@backport("Celu")
+def celu(op: Op, x: Value, alpha: float = 1.0) -> Value:
+    """``max(0, x) + min(0, alpha * (exp(x / alpha) - 1))``"""
+    if alpha == 1.0:
+        return op.Elu(x)
+    scale = op.const_like(alpha, x)
+    falling = op.Mul(scale, op.Elu(op.Div(op.Min(x, op.const_like(0, x)), scale)))
+    return op.Add(op.Relu(x), falling)
+
+
+@backport("Gelu")
+def gelu(op: Op, x: Value, approximate: str = "none") -> Value:
+    """``x * Phi(x)``, with the distribution function exact or by tanh."""
+    half, one = op.const_like(0.5, x), op.const_like(1, x)
+    if approximate == "tanh":
+        cubed = op.Mul(op.Mul(op.Mul(x, x), x), op.const_like(0.044715, x))
+        inner = op.Tanh(op.Mul(op.Add(x, cubed), op.const_like(math.sqrt(2 / math.pi), x)))
+    else:
+        inner = op.Erf(op.Mul(x, op.const_like(math.sqrt(0.5), x)))
+    return op.Mul(op.Mul(x, half), op.Add(inner, one))
+
+
+@backport("Cosh")
+def cosh(op: Op, x: Value) -> Value:
+    """``(exp(x) + exp(-x)) / 2``, by halves, so that it overflows no earlier than it must."""
+    half = op.const_like(0.5, x)
+    root = op.Exp(op.Mul(x, half))
+    return op.Add(op.Mul(op.Mul(half, root), root), op.Div(op.Div(half, root), root))
+
+
+@backport("Sinh")
+def sinh(op: Op, x: Value) -> Value:
+    """``tanh(x) * cosh(x)``, which loses nothing near 0."""
+    return op.Mul(op.Tanh(x), op.Cosh(x))
+
+
+@backport("Asinh")
+def asinh(op: Op, x: Value) -> Value:
+    """``sign(x) * log(|x| + sqrt(x * x + 1))`` in double precision."""
+    wide = op.cast(x, DType.FLOAT64)
+    size = op.Abs(wide)
+    magnitude = op.Log(op.Add(size, op.Sqrt(op.Add(op.Mul(wide, wide), op.const_like(1, wide)))))
+    return op.cast(op.Mul(op.Sign(wide), magnitude), op.dtype(x))
+
+
+@backport("Acosh")
+def acosh(op: Op, x: Value) -> Value:
+    """``log(x + sqrt(x * x - 1))`` in double precision."""
+    wide = op.cast(x, DType.FLOAT64)
+    root = op.Sqrt(op.Sub(op.Mul(wide, wide), op.const_like(1, wide)))
+    return op.cast(op.Log(op.Add(wide, root)), op.dtype(x))
+
+
+@backport("Atanh")
+def atanh(op: Op, x: Value) -> Value:
+    """``log((1 + x) / (1 - x)) / 2`` in double precision."""
+    wide = op.cast(x, DType.FLOAT64)
+    one = op.const_like(1, wide)
+    ratio = op.Div(op.Add(one, wide), op.Sub(one, wide))
+    return op.cast(op.Mul(op.Log(ratio), op.const_like(0.5, wide)), op.dtype(x))
+
+
+#: erf(x) / x as a quotient of polynomials in x * x, highest power first, fitted on [-4, 4].
+ERF_NUMERATOR: tuple[float, ...] = ()
+ERF_DENOMINATOR: tuple[float, ...] = ()
+
+
+@backport("Erf")
+def erf(op: Op, x: Value) -> Value:
+    """A quotient of polynomials, in double precision, right to the last place of single precision.
+
+    Raises:
+        NeedsOpset: for float64, which the fit is not good enough for.
+    """
+    dtype = op.dtype(x)
+    if dtype not in (DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16):
+        raise op.needs("Erf")
+    # Beyond 4 it is 1 in single precision.
+    wide = op.Clip(op.cast(x, DType.FLOAT64), op.const(-4.0, DType.FLOAT64), op.const(4.0, DType.FLOAT64))
+    square = op.Mul(wide, wide)
+    ratio = op.Div(_polynomial(op, square, ERF_NUMERATOR), _polynomial(op, square, ERF_DENOMINATOR))
+    return op.cast(op.Mul(wide, ratio), dtype)
+
+
+def _polynomial(op: Op, x: Value, coefficients: tuple[float, ...]) -> Value:
+    """Horner's scheme."""
+    result = op.const(np.array(coefficients[0]), DType.FLOAT64)
+    for coefficient in coefficients[1:]:
+        result = op.Add(op.Mul(result, x), op.const(np.array(coefficient), DType.FLOAT64))
+    return result

@@ -1,0 +1,91 @@
+"""Comparisons, signs, roundings and remainders."""
+
+from __future__ import annotations
+
+import numpy as np
+from onnxport_ir import DType, Value
+
+from onnxport_symbolics.calls import backport
+from onnxport_symbolics.op import Op
+
+
+@backport("GreaterOrEqual")
+def greater_or_equal(op: Op, left: Value, right: Value) -> Value:
+    """False where one of the operands is NaN."""
+    return _or_equal(op, left, right, op.Less(left, right), less=False)
+
+
+@backport("LessOrEqual")
+def less_or_equal(op: Op, left: Value, right: Value) -> Value:
+    """False where one of the operands is NaN."""
+    return _or_equal(op, left, right, op.Greater(left, right), less=True)
+
+
+def _or_equal(op: Op, left: Value, right: Value, opposite: Value, *, less: bool) -> Value:
+    if not op.dtype(left).is_float:
+        return op.Not(opposite)
+    if op.has("ScatterElements"):
+        # Floats can be compared for equality.
+        return op.Or(op.Less(left, right) if less else op.Greater(left, right), op.Equal(left, right))
+    for value in (left, right):
+        if value.const is None or value.is_weight or np.isnan(value.array()).any():
+            opposite = op.Or(opposite, op.IsNaN(value))
+    return op.Not(opposite)
+
+
+@backport("IsNaN")
+def is_nan(op: Op, x: Value) -> Value:
+    """NaN alone is neither below 1 nor above 0."""
+    return op.Not(op.Or(op.Less(x, op.const_like(1, x)), op.Greater(x, op.const_like(0, x))))
+
+
+@backport("IsInf")
+def is_inf(op: Op, x: Value, detect_negative: int = 1, detect_positive: int = 1) -> Value:
+    """Infinity alone is larger than the largest number."""
+    # Half precision is compared in single precision, so its own largest number is meant in every type.
+    largest = float(np.finfo(op.dtype(x).numpy).max) if op.dtype(x) is not DType.BFLOAT16 else 3.3895313892515355e38
+    above = op.Greater(x, op.const_like(largest, x)) if detect_positive else None
+    below = op.Less(x, op.const_like(-largest, x)) if detect_negative else None
+    if above is None or below is None:
+        return below or above or op.And(op.IsNaN(x), op.Not(op.IsNaN(x)))
+    return op.Or(above, below)
+
+
+@backport("Sign")
+def sign(op: Op, x: Value) -> Value:
+    """-1, 0 or 1; 0 for NaN."""
+    zero, dtype = op.const_like(0, x), op.dtype(x)
+    above = op.cast(op.Greater(x, zero), dtype)
+    return op.Sub(above, op.cast(op.Less(x, zero), dtype)) if dtype.is_signed else above
+
+
+@backport("Round")
+def round_half_to_even(op: Op, x: Value) -> Value:
+    """The nearest integer, the even one of two; -0.0 and large numbers stay as they are."""
+    half, floor = op.const_like(0.5, x), op.Floor(x)
+    rest = op.Sub(x, floor)
+    # An odd floor is no multiple of 2; halves are exact.
+    pair = op.Floor(op.Mul(floor, half))
+    odd = op.Greater(op.Sub(op.Mul(floor, half), pair), op.const_like(0.25, x))
+    up = op.Or(op.Greater(rest, half), op.And(op.Not(op.Or(op.Less(rest, half), op.Greater(rest, half))), odd))
+    # Infinity has no rest: inf - inf is neither more nor less than a half, and its floor is infinity already.
+    rounded = op.Add(floor, op.cast(up, op.dtype(x)))
+    # Rounding up to zero gives a positive zero; the sign of x is put back on the magnitude.
+    return rounded
+
+
+@backport("Mod")
+def mod(op: Op, dividend: Value, divisor: Value, fmod: int = 0) -> Value:
+    """The remainder of integers, with the sign of the divisor, or of the dividend if ``fmod``."""
+    dtype = op.dtype(dividend)
+    if dtype.is_float:
+        raise op.needs("Mod")
+    rest = op.Sub(dividend, op.Mul(op.Div(dividend, divisor), divisor))
+    if fmod or not dtype.is_signed:
+        return rest
+    zero = op.const(0, dtype)
+    # The remainder of a truncated division is moved by one divisor if its sign is the other one.
+    other = op.Or(
+        op.And(op.Less(rest, zero), op.Greater(divisor, zero)), op.And(op.Greater(rest, zero), op.Less(divisor, zero))
+    )
+    return op.Add(rest, op.Mul(op.cast(other, dtype), divisor))
