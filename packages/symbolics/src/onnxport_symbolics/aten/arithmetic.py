@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from onnxport_ir import DType, Value
 from onnxport_ir.rules.sizes import is_nonnegative
 
 from onnxport_symbolics.aten.casts import as_float, real_dtype
 from onnxport_symbolics.op import Op
-from onnxport_symbolics.promote import TensorOrNumber, as_dtype, promote, promote_dtypes
+from onnxport_symbolics.promote import TensorOrNumber, as_dtype, promote, promote_dtypes, result_dtype
 from onnxport_symbolics.registry import aten
 
 #: The largest exponent of integers that is written out in multiplications; ``Pow`` of a runtime goes through float64.
@@ -31,7 +33,37 @@ def known_number(value: TensorOrNumber) -> float | None:
     return float(array.reshape(-1)[0]) if array.size == 1 else None
 
 
-@aten("add.Tensor", "add.Scalar")
+def as_number(op: Op, number: TensorOrNumber, like: Value) -> TensorOrNumber:
+    """A number of the script language that is not known, in the type that it is promoted to as a number is.
+
+    Its value is of type int64, float64 or bool; as a tensor it would make ``like`` float64.
+    """
+    if not isinstance(number, Value):
+        return number
+    dtype = op.dtype(number)
+    example = False if dtype is DType.BOOL else 1.0 if dtype.is_float else 1
+    return op.cast(number, result_dtype(op, like, example))
+
+
+def with_number(function: Callable[[Op, TensorOrNumber, TensorOrNumber], Value], *names: str) -> None:
+    """Register the overloads whose second operand is a number of a function of two tensors."""
+
+    def of_number(op: Op, self: Value, other: TensorOrNumber) -> Value:
+        return function(op, self, as_number(op, other, self))
+
+    of_number.__doc__ = f"{names[0]}(Tensor self, Scalar other) -> Tensor"
+    aten(*names)(of_number)
+
+
+def _with_scaled_number(function: Callable[..., Value], *names: str) -> None:
+    def of_number(op: Op, self: Value, other: TensorOrNumber, alpha: TensorOrNumber = 1) -> Value:
+        return function(op, self, as_number(op, other, self), alpha)
+
+    of_number.__doc__ = f"{names[0]}(Tensor self, Scalar other, Scalar alpha=1) -> Tensor"
+    aten(*names)(of_number)
+
+
+@aten("add.Tensor")
 def add(op: Op, self: TensorOrNumber, other: TensorOrNumber, alpha: TensorOrNumber = 1) -> Value:
     """add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor"""
     left, right = promote_real(op, self, other)
@@ -39,20 +71,20 @@ def add(op: Op, self: TensorOrNumber, other: TensorOrNumber, alpha: TensorOrNumb
     return op.Or(left, right) if left.dtype is DType.BOOL else op.Add(left, right)
 
 
-@aten("sub.Tensor", "sub.Scalar", "subtract.Tensor", "subtract.Scalar")
+@aten("sub.Tensor", "subtract.Tensor")
 def sub(op: Op, self: TensorOrNumber, other: TensorOrNumber, alpha: TensorOrNumber = 1) -> Value:
     """sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor"""
     left, right = promote_real(op, self, other)
     return op.Sub(left, _scaled(op, right, alpha))
 
 
-@aten("rsub.Tensor", "rsub.Scalar")
+@aten("rsub.Tensor")
 def rsub(op: Op, self: TensorOrNumber, other: TensorOrNumber, alpha: TensorOrNumber = 1) -> Value:
     """rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor"""
     return sub(op, other, self, alpha)
 
 
-@aten("mul.Tensor", "mul.Scalar", "multiply.Tensor", "multiply.Scalar")
+@aten("mul.Tensor", "multiply.Tensor")
 def mul(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
     """mul.Tensor(Tensor self, Tensor other) -> Tensor"""
     left, right = promote_real(op, self, other)
@@ -66,8 +98,7 @@ def _scaled(op: Op, value: Value, alpha: TensorOrNumber) -> Value:
     return op.And(value, factor) if value.dtype is DType.BOOL else op.Mul(value, factor)
 
 
-@aten("div.Tensor", "div.Scalar", "div.Tensor_mode", "div.Scalar_mode")
-@aten("divide.Tensor", "divide.Scalar", "divide.Tensor_mode", "divide.Scalar_mode")
+@aten("div.Tensor", "div.Tensor_mode", "divide.Tensor", "divide.Tensor_mode")
 def div(op: Op, self: TensorOrNumber, other: TensorOrNumber, rounding_mode: str | None = None) -> Value:
     """div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor"""
     if rounding_mode == "floor":
@@ -82,7 +113,7 @@ def div(op: Op, self: TensorOrNumber, other: TensorOrNumber, rounding_mode: str 
     return op.Div(left, right)
 
 
-@aten("true_divide.Tensor", "true_divide.Scalar")
+@aten("true_divide.Tensor")
 def true_divide(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
     """true_divide.Tensor(Tensor self, Tensor other) -> Tensor"""
     return div(op, self, other)
@@ -91,6 +122,12 @@ def true_divide(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
 def truncate(op: Op, x: Value) -> Value:
     """``x`` rounded towards 0; the sign of a zero is kept."""
     return op.Mul(op.Sign(x), op.Floor(op.Abs(x)))
+
+
+@aten("div.Scalar", "div.Scalar_mode", "divide.Scalar", "divide.Scalar_mode")
+def div_number(op: Op, self: Value, other: TensorOrNumber, rounding_mode: str | None = None) -> Value:
+    """div.Scalar_mode(Tensor self, Scalar other, *, str? rounding_mode) -> Tensor"""
+    return div(op, self, as_number(op, other, self), rounding_mode)
 
 
 @aten("floor_divide")
@@ -133,7 +170,7 @@ def _is_off(op: Op, rest: Value, divisor: Value) -> Value:
     return op.Less(op.Mul(rest, op.Sign(divisor)), zero)
 
 
-@aten("remainder.Tensor", "remainder.Scalar", "remainder.Scalar_Tensor")
+@aten("remainder.Tensor", "remainder.Scalar_Tensor")
 def remainder(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
     """remainder.Tensor(Tensor self, Tensor other) -> Tensor; it has the sign of ``other``"""
     left, right = promote_real(op, self, other)
@@ -143,14 +180,14 @@ def remainder(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
     return op.Where(_is_off(op, rest, right), op.Add(rest, right), rest)
 
 
-@aten("fmod.Tensor", "fmod.Scalar")
+@aten("fmod.Tensor")
 def fmod(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
     """fmod.Tensor(Tensor self, Tensor other) -> Tensor; it has the sign of ``self``"""
     left, right = promote_real(op, self, other)
     return op.Mod(left, right, fmod=1)
 
 
-@aten("pow.Tensor_Tensor", "pow.Tensor_Scalar", "pow.Scalar")
+@aten("pow.Tensor_Tensor", "pow.Scalar")
 def pow_(op: Op, self: TensorOrNumber, exponent: TensorOrNumber) -> Value:
     """pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor; pow.Scalar(Scalar self, Tensor exponent) -> Tensor"""
     base, power = promote_real(op, self, exponent)
@@ -199,6 +236,12 @@ def float_power(op: Op, self: TensorOrNumber, exponent: TensorOrNumber) -> Value
     """float_power.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor"""
     base, power = (as_dtype(op, operand, DType.FLOAT64) for operand in (self, exponent))
     return op.Pow(base, power)
+
+
+@aten("pow.Tensor_Scalar")
+def pow_number(op: Op, self: Value, exponent: TensorOrNumber) -> Value:
+    """pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor"""
+    return pow_(op, self, as_number(op, exponent, self))
 
 
 @aten("square")
@@ -330,3 +373,13 @@ def rad2deg(op: Op, self: Value) -> Value:
     """rad2deg(Tensor self) -> Tensor"""
     x = as_float(op, self)
     return op.Mul(x, op.const_like(57.29577951308232, x))
+
+
+_with_scaled_number(add, "add.Scalar")
+_with_scaled_number(sub, "sub.Scalar", "subtract.Scalar")
+_with_scaled_number(rsub, "rsub.Scalar")
+with_number(mul, "mul.Scalar", "multiply.Scalar")
+with_number(true_divide, "true_divide.Scalar")
+with_number(floor_divide, "floor_divide.Scalar")
+with_number(remainder, "remainder.Scalar")
+with_number(fmod, "fmod.Scalar")

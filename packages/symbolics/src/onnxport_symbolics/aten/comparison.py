@@ -7,47 +7,55 @@ import math
 import numpy as np
 from onnxport_ir import DType, Value
 
-from onnxport_symbolics.aten.arithmetic import promote_real
+from onnxport_symbolics.aten.arithmetic import promote_real, with_number
 from onnxport_symbolics.aten.casts import convert, filled_like, real_dtype
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.promote import TensorOrNumber, as_dtype, promote, result_dtype
 from onnxport_symbolics.registry import aten
 
 
-@aten("eq.Tensor", "eq.Scalar")
+@aten("eq.Tensor")
 def eq(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
     """eq.Tensor(Tensor self, Tensor other) -> Tensor"""
     return op.Equal(*promote_real(op, self, other))
 
 
-@aten("ne.Tensor", "ne.Scalar", "not_equal.Tensor", "not_equal.Scalar")
+@aten("ne.Tensor", "not_equal.Tensor")
 def ne(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
     """ne.Tensor(Tensor self, Tensor other) -> Tensor"""
     return op.Not(eq(op, self, other))
 
 
-@aten("lt.Tensor", "lt.Scalar", "less.Tensor", "less.Scalar")
+@aten("lt.Tensor", "less.Tensor")
 def lt(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
     """lt.Tensor(Tensor self, Tensor other) -> Tensor"""
     return op.Less(*promote_real(op, self, other))
 
 
-@aten("le.Tensor", "le.Scalar", "less_equal.Tensor", "less_equal.Scalar")
+@aten("le.Tensor", "less_equal.Tensor")
 def le(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
     """le.Tensor(Tensor self, Tensor other) -> Tensor"""
     return op.LessOrEqual(*promote_real(op, self, other))
 
 
-@aten("gt.Tensor", "gt.Scalar", "greater.Tensor", "greater.Scalar")
+@aten("gt.Tensor", "greater.Tensor")
 def gt(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
     """gt.Tensor(Tensor self, Tensor other) -> Tensor"""
     return op.Greater(*promote_real(op, self, other))
 
 
-@aten("ge.Tensor", "ge.Scalar", "greater_equal.Tensor", "greater_equal.Scalar")
+@aten("ge.Tensor", "greater_equal.Tensor")
 def ge(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
     """ge.Tensor(Tensor self, Tensor other) -> Tensor"""
     return op.GreaterOrEqual(*promote_real(op, self, other))
+
+
+with_number(eq, "eq.Scalar")
+with_number(ne, "ne.Scalar", "not_equal.Scalar")
+with_number(lt, "lt.Scalar", "less.Scalar")
+with_number(le, "le.Scalar", "less_equal.Scalar")
+with_number(gt, "gt.Scalar", "greater.Scalar")
+with_number(ge, "ge.Scalar", "greater_equal.Scalar")
 
 
 @aten("maximum", "max.other")
@@ -91,14 +99,14 @@ def clamp(op: Op, self: Value, min: TensorOrNumber | None = None, max: TensorOrN
     if not bounds:
         raise op.refuse("clamp without bounds")
     dtype = result_dtype(op, self, *bounds)
-    if dtype.is_complex or dtype is DType.BOOL:
+    if dtype.is_complex:
         raise op.refuse(f"clamp of {dtype.short}")
     x = op.cast(self, dtype)
     low, high = (None if bound is None else as_dtype(op, bound, dtype) for bound in (min, max))
-    if all(_is_clip_bound(bound) for bound in (low, high)):
+    if dtype is not DType.BOOL and all(_is_clip_bound(bound) for bound in (low, high)):
         return op.Clip(x, low, high)
-    x = x if low is None else op.Max(x, low)
-    return x if high is None else op.Min(x, high)
+    x = x if low is None else maximum(op, x, low)
+    return x if high is None else minimum(op, x, high)
 
 
 def _is_clip_bound(bound: Value | None) -> bool:

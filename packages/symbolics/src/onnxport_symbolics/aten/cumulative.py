@@ -40,9 +40,7 @@ def scan(op: Op, x: Value, axis: int, states: Sequence[Value], step: _Step) -> l
         scan_input_axes=(axis,),
         scan_output_axes=axes,
     )[len(states) :]
-    return [
-        op.retype(result, TensorType(output.dtype, sizes)) for result, output in zip(found, outputs, strict=True)
-    ]
+    return [op.retype(result, TensorType(output.dtype, sizes)) for result, output in zip(found, outputs, strict=True)]
 
 
 def _slice_of(op: Op, x: Value, axis: int, number: bool | float, dtype: DType) -> Value:

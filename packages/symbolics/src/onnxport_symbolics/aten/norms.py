@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from onnxport_ir import DType, Value
 
-from onnxport_symbolics.aten.arithmetic import promote_real
+from onnxport_symbolics.aten.arithmetic import add, promote_real, sub
 from onnxport_symbolics.aten.casts import convert, real_dtype
 from onnxport_symbolics.aten.reduce import amax, amin, reduce_dims
 from onnxport_symbolics.op import Op
@@ -131,13 +131,9 @@ def dist(op: Op, self: Value, other: Value, p: float = 2) -> Value:
 
 
 @aten("pairwise_distance")
-def pairwise_distance(
-    op: Op, x1: Value, x2: Value, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
-) -> Value:
+def pairwise_distance(op: Op, x1: Value, x2: Value, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Value:
     """pairwise_distance(Tensor x1, Tensor x2, float p=2, float eps=1e-06, bool keepdim=False) -> Tensor"""
-    left, right = promote_real(op, x1, x2)
-    difference = op.Sub(left, right)
-    return vector_norm(op, op.Add(difference, op.const_like(eps, difference)), p, [-1], keepdim)
+    return vector_norm(op, add(op, sub(op, x1, x2), eps), p, [-1], keepdim)
 
 
 @aten("cosine_similarity")
@@ -148,7 +144,7 @@ def cosine_similarity(op: Op, x1: Value, x2: Value, dim: int = 1, eps: float = 1
         raise op.refuse(f"cosine_similarity of {dtype.short}")
     left, right = op.cast(x1, dtype), op.cast(x2, dtype)
     product = op.Mul(left, right)
-    axis = op.axis(product, dim) - op.rank(product)
+    axis = op.axis(product, dim) - max(op.rank(product), 1)
     left, right = (_with_whole_axis(op, x, product, axis) for x in (left, right))
     total = reduce_dims(op, "ReduceSum", product, [axis])
     limit = op.const(eps, dtype)
@@ -159,7 +155,7 @@ def cosine_similarity(op: Op, x1: Value, x2: Value, dim: int = 1, eps: float = 1
 def _with_whole_axis(op: Op, x: Value, full: Value, axis: int) -> Value:
     """``x`` repeated along an axis (counted from the end) along which it is broadcast."""
     rank = op.rank(x)
-    if rank >= -axis and op.sizes(x)[axis] == op.sizes(full)[axis]:
+    if op.rank(full) == 0 or (rank >= -axis and op.sizes(x)[axis] == op.sizes(full)[axis]):
         return x
     return op.Expand(x, op.shape(full))
 

@@ -83,8 +83,8 @@ def sum_to_size(op: Op, self: Value, size: Sequence[int]) -> Value:
     if lead < 0 or any(not isinstance(s, int) for s in sizes):
         raise op.refuse(f"sum_to_size to {list(size)} of a tensor of another or unknown shape")
     axes = [i for i, s in enumerate(sizes) if i >= lead and size[i - lead] == 1 and s != 1]
-    x = sum_(op, self, axes, True, op.dtype(self)) if axes else self
-    return sum_(op, x, list(range(lead)), False, op.dtype(self)) if lead else x
+    x = sum_(op, self, axes, True) if axes else self
+    return sum_(op, x, list(range(lead))) if lead else x
 
 
 @aten("mean")
@@ -257,9 +257,9 @@ def logsumexp(op: Op, self: Value, dim: Sequence[int], keepdim: bool = False) ->
 @aten("trace")
 def trace(op: Op, self: Value) -> Value:
     """trace(Tensor self) -> Tensor; self (n, m)"""
-    sizes = op.sizes(self)
-    if all(isinstance(s, int) for s in sizes):
-        mask = op.const(np.eye(*sizes, dtype=np.bool_))  # type: ignore[call-overload]  # just checked: two integers
+    rows, columns = op.sizes(self)
+    if isinstance(rows, int) and isinstance(columns, int):
+        mask = op.const(np.eye(rows, columns, dtype=np.bool_))
     else:
         mask = op.EyeLike(self, dtype=DType.BOOL)
     return sum_(op, op.Where(mask, self, op.const_like(0, self)))

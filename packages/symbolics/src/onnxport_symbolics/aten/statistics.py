@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from onnxport_ir import DType, Value
 
 from onnxport_symbolics.aten.casts import real_dtype
-from onnxport_symbolics.aten.reduce import count_reduced, reduce_dims, reduced_axes
+from onnxport_symbolics.aten.reduce import count_reduced, mean, reduce_dims, reduced_axes
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten
 
@@ -23,17 +23,17 @@ def moments(
         raise op.refuse(f"a variance of {dtype.short}")
     # Squares of half precision overflow; torch computes them in float32 as well.
     wide = op.cast(x, DType.FLOAT32) if dtype in _NARROW else x
-    mean = reduce_dims(op, "ReduceMean", wide, dim, True)
-    centred = op.Sub(wide, mean)
+    centre = mean(op, wide, dim, True)
+    centred = op.Sub(wide, centre)
     squares = op.Mul(centred, centred)
     if correction == 0:
-        variance = reduce_dims(op, "ReduceMean", squares, dim, keepdim)
+        variance = mean(op, squares, dim, keepdim)
     else:
         total = reduce_dims(op, "ReduceSum", squares, dim, keepdim)
         variance = op.Div(total, _divisor(op, count_reduced(op, x, dim), correction, op.dtype(wide)))
     if not keepdim and op.rank(x):
-        mean = op.Squeeze(mean, op.const(reduced_axes(op, x, dim)))
-    return op.cast(op.Sqrt(variance) if root else variance, dtype), op.cast(mean, dtype)
+        centre = op.Squeeze(centre, op.const(reduced_axes(op, x, dim)))
+    return op.cast(op.Sqrt(variance) if root else variance, dtype), op.cast(centre, dtype)
 
 
 def _divisor(op: Op, count: Int, correction: float, dtype: DType) -> Value:
