@@ -115,6 +115,11 @@ def _append(eqn: Eqn, env: Mapping[Var, Any]) -> Any:
     return _first(eqn, env)
 
 
+def _view(eqn: Eqn, env: Mapping[Var, Any]) -> Any:
+    """A graph says nothing of strides: after a write the base may lie in memory in another order than in torch."""
+    return _value(eqn.args[0], env).reshape(_value(eqn.args[1], env))
+
+
 def _arithmetic(name: str) -> Callable[[Eqn, Mapping[Var, Any]], Any]:
     def call(eqn: Eqn, env: Mapping[Var, Any]) -> Any:
         if eqn.op.overload in ("Tensor", "Scalar", "out"):
@@ -135,6 +140,7 @@ _SPECIAL: dict[str, Callable[[Eqn, dict[Var, Any]], Any]] = {
     "prim::NumToTensor": lambda eqn, env: torch.tensor(_first(eqn, env)),
     "prim::PythonOp": lambda eqn, env: _value(eqn.args[1], env),
     "prim::RaiseException": lambda eqn, env: pytest.fail("the graph raised"),
+    "aten::view": _view,
     "aten::append": _append,
     "aten::len": lambda eqn, env: len(_first(eqn, env)),
     "aten::__getitem__": lambda eqn, env: _first(eqn, env)[_value(eqn.args[1], env)],

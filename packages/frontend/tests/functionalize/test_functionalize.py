@@ -327,7 +327,7 @@ def test_sizes_that_the_trace_does_not_know(tools):
         m[:, :2] = y
         z = x.view(x.shape[0] * 2, -1)
         z[1:].mul_(m.sum())
-        a, b = x.chunk(2, 0)
+        b = x.chunk(2, 0)[1]
         b.add_(1)
         x.t().reshape(-1)
         x.unsqueeze(0).squeeze(0).flatten()[1:].sub_(3)

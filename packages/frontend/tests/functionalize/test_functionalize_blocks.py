@@ -55,10 +55,7 @@ def branch_gives_a_view(x, flag: bool):
 
 def write_after_branch(x, flag: bool):
     y = x * 1
-    if flag:
-        v = y[0] + 1
-    else:
-        v = y[1] * 2
+    v = y[0] + 1 if flag else y[1] * 2
     v += 10
     return v, y
 
@@ -143,7 +140,7 @@ def loop_until(x, n: int):
 def loop_carries_a_view(x, n: int):
     y = x * 1
     v = y[0]
-    for i in range(n):
+    for _ in range(n):
         v += 1
     return v, y
 
@@ -151,7 +148,7 @@ def loop_carries_a_view(x, n: int):
 def loop_swaps(x, n: int):
     a = x * 1
     b = x * 2
-    for i in range(n):
+    for _ in range(n):
         c = a + 1
         a = b
         b = c
@@ -161,7 +158,7 @@ def loop_swaps(x, n: int):
 def loop_collects(x, n: int):
     outs = []
     h = x * 1
-    for i in range(n):
+    for _ in range(n):
         h = h + 1
         h[0] = 0.0
         outs.append(h)
@@ -181,7 +178,7 @@ def indexed_parts(x, n: int):
 
 def nothing_runs(x, n: int):
     y = x * 1
-    for i in range(n - n):
+    for _ in range(n - n):
         y += 1
     return y
 
@@ -191,6 +188,7 @@ BRANCHES = [
     one_branch_writes_outside,
     nested,
     branch_gives_a_view,
+    write_after_branch,
     both_results_written,
     views_made_outside_read_inside,
 ]
@@ -259,7 +257,7 @@ def test_results_that_nobody_reads_are_not_added(tools):
 def list_then_write(x, n: int):
     outs = []
     h = x * 1
-    for i in range(n):
+    for _ in range(n):
         outs.append(h)
         h += 1
     return torch.stack(outs)
@@ -276,7 +274,7 @@ def write_to_one_of_two(x, n: int):
 def swap_and_write(x, n: int):
     a = x * 1
     b = x * 2
-    for i in range(n):
+    for _ in range(n):
         a, b = b, a
         a += 1
     return a, b
