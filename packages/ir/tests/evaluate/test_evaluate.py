@@ -44,7 +44,13 @@ def some(shape: tuple[int, ...], low: float = -9, high: float = 9, seed: int = 0
 
 def of(*numbers: Any) -> Any:
     """Makes these numbers of any type."""
-    return lambda dtype: np.array(numbers, dtype)
+
+    def make(dtype: Any) -> np.ndarray:
+        # A number beyond half precision is infinite in it, as wanted.
+        with np.errstate(over="ignore"):
+            return np.array(numbers, dtype)
+
+    return make
 
 
 X, Y, ROW, ONE = some((2, 3)), some((2, 3), seed=1), some((3,), seed=2), some((), 1, 5, seed=3)
@@ -224,6 +230,13 @@ for reverse in (0, 1):
         case("CumSum", X, np.int64(1), types=types, reverse=reverse, exclusive=exclusive)
 case("CumSum", X, np.int64(-2), types=(np.int64,))
 
+#: Element types for which ONNX Runtime has no kernel, in some opsets or in all.
+NO_KERNEL = {
+    *(f"{op}-{opset}-{name}" for op in ("Clip", "Max", "Min") for opset in (12, 13) for name in ("int16", "uint16")),
+    *(f"Where-{opset}-{name}" for opset in (9, 16) for name in ("bool", "int16", "uint16", "uint64")),
+    *("Clip-11-float64", "Max-7-float64", "Min-7-float64", "Mean-8-float64", "Mean-13-float64"),
+}
+
 #: Functions that need not be rounded correctly, and sums, whose order is free.
 LOOSE = {"Exp", "Log", "Cos", "Sin", "Tanh", "Pow", "ReduceSum", "ReduceProd", "ReduceMean", "CumSum", "Mean", "Sqrt"}
 
@@ -259,12 +272,12 @@ def expanded() -> Iterator[Any]:
         for opset in chosen_opsets(op, first, last):
             for dtype in types:
                 arrays = [None if o is None else np.asarray(o(dtype) if callable(o) else o) for o in operands]
-                if allowed(op, opset, arrays):
+                if allowed(op, opset, arrays) and f"{op}-{opset}-{dtype.__name__}" not in NO_KERNEL:
                     yield pytest.param(op, opset, arrays, attributes, id=f"{op}-{number}-{opset}-{dtype.__name__}")
 
 
-def run(node: Node, opset: int, arrays: list[np.ndarray | None]) -> list[np.ndarray] | None:
-    """What the runtime gives; None if it has no kernel for these types."""
+def run(node: Node, opset: int, arrays: list[np.ndarray | None]) -> list[np.ndarray]:
+    """What the runtime gives."""
     inputs = [Value(TensorType(DType.from_numpy(a.dtype), a.shape)) for a in arrays if a is not None]
     for index, value in enumerate(inputs):
         value.name = f"x{index}"
@@ -292,10 +305,7 @@ def run(node: Node, opset: int, arrays: list[np.ndarray | None]) -> list[np.ndar
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    try:
-        session = onnxruntime.InferenceSession(encode(model).to_bytes(), options, providers=["CPUExecutionProvider"])
-    except onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented:
-        return None
+    session = onnxruntime.InferenceSession(encode(model).to_bytes(), options, providers=["CPUExecutionProvider"])
     return list(session.run(None, {f"x{i}": a for i, a in enumerate(a for a in arrays if a is not None)}))
 
 
@@ -307,8 +317,6 @@ def test_evaluation_gives_what_the_runtime_gives(op, opset, arrays, attributes):
     node = Node(op, [None if a is None else Value.of(a) for a in arrays], attributes, result_types=[None] * count)
     found = evaluate(node, opset)
     wanted = run(node, opset, arrays)
-    if wanted is None:
-        pytest.skip("ONNX Runtime has no kernel for this type")
     assert found is not None
     assert len(found) == len(wanted) == count
     found = [array.astype(np.float32) if array.dtype.name == "bfloat16" else array for array in found]

@@ -79,7 +79,7 @@ def int_attr(node: Node, name: str, default: int) -> int:
 def ints_attr(node: Node, name: str) -> tuple[int, ...] | None:
     """An attribute of several integers; None where it is left out."""
     value = node.attributes.get(name)
-    return None if value is None else tuple(value)  # type: ignore[arg-type]  # the schema says it holds ints
+    return None if value is None else tuple(map(int, value))  # type: ignore[arg-type]  # the schema says it holds ints
 
 
 def text_attr(node: Node, name: str, default: str) -> str:
