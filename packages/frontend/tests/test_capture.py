@@ -341,6 +341,23 @@ def test_truth_values_as_scalars():
         assert torch.equal(found, wanted)
 
 
+def test_constants_that_the_model_writes_to():
+    class Model(nn.Module):
+        def forward(self, x):
+            before = torch.tensor([1.0, 2.0])
+            y = x * before
+            before += 1
+            after = torch.tensor([1.0, 2.0])
+            after[0] = 7
+            return y, x * after
+
+    captured = checked(Model(), (torch.ones(2),))
+    literals = [arg for eqn in captured.graph.eqns for arg in eqn.args if isinstance(arg, TensorLiteral)]
+    held = [literal.tensor.numpy().tolist() for literal in literals if literal.tensor.shape == (2,)]
+    assert held
+    assert all(values == [1.0, 2.0] for values in held)
+
+
 def test_export_flag_is_set_only_while_the_model_runs():
     class Model(nn.Module):
         def forward(self, x):

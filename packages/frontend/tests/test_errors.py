@@ -142,20 +142,27 @@ def test_backward_hooks_and_two_names_of_a_parameter():
     same_state(model, before)
 
 
-def test_writing_to_a_parameter_is_refused():
+@pytest.mark.parametrize("write", ["add", "data", "replace"])
+def test_writing_to_a_parameter_in_any_way_is_refused(write):
     class Model(nn.Module):
         def __init__(self):
             super().__init__()
-            self.codebook = nn.Parameter(torch.ones(3))
+            self.weight = nn.Parameter(torch.ones(300, 300))
 
         def forward(self, x):
-            self.codebook.data.mul_(0.9)
-            self.codebook.add_(1)
-            return x * self.codebook
+            if write == "add":
+                self.weight.add_(1)
+            elif write == "data":
+                self.weight.data.mul_(0.5)
+            else:
+                self.weight.data = self.weight.data + 1
+            return x * self.weight
 
     model = Model()
-    with pytest.raises(UnsafeMutation, match="codebook"):
-        capture(model, (torch.ones(3),))
+    with pytest.raises(UnsafeMutation, match="weight"):
+        capture(model, (torch.ones(300),))
+    if write == "replace":
+        assert torch.equal(model.weight, torch.ones(300, 300))
 
 
 def test_meta_tensors_are_named():
@@ -238,3 +245,8 @@ def test_deep_copies_of_a_captured_model_still_work():
     model = nn.Sequential(nn.Linear(3, 3))
     capture(model, (torch.ones(2, 3),))
     assert torch.equal(copy.deepcopy(model)(torch.ones(2, 3)), model(torch.ones(2, 3)))
+
+
+def test_lazy_modules_are_named():
+    with pytest.raises(CaptureFailed, match=r"uninitialized tensors hold no data: weight, bias"):
+        capture(nn.LazyLinear(3), (torch.ones(2, 3),))

@@ -15,13 +15,15 @@ from onnxport_ir.types import AnyType, ScalarType, TensorType
 
 from onnxport_frontend import _torch_private as private, names as naming, script
 from onnxport_frontend.findings import Finding
+from onnxport_frontend.functionalize import Functionalized, functionalize_with_report
 from onnxport_frontend.inline import Inliner
+from onnxport_frontend.model_state import written_parameters
 from onnxport_frontend.names import DynamicAxes
 from onnxport_frontend.signature import Call, Signature, parameters_of
 from onnxport_frontend.torch_types import dtype_from_torch
-from onnxport_frontend.tracing import run, trace
+from onnxport_frontend.tracing import Result, run, trace
 from onnxport_frontend.value_types import Typer
-from onnxport_frontend.weights import Weights, check_tensors
+from onnxport_frontend.weights import Weights, check_tensors, named_tensors
 
 _PARALLEL = (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)
 
@@ -35,7 +37,7 @@ class Captured:
         signature: turns calls into named inputs, and outputs into the model's result.
         example_inputs: the example's value of each input of the graph, by name, as it was passed.
         example_outputs: the model's own results for them, one per output of the graph.
-        findings: values that the trace has fixed.
+        findings: values that the trace has fixed, and writes to inputs and buffers.
         functions: the classes of ``autograd.Function`` calls, by the name in their ``prim::PythonOp`` equations.
     """
 
@@ -56,6 +58,7 @@ def capture(
     output_names: Sequence[str] | None = None,
     dynamic_axes: DynamicAxes | None = None,
     training: bool | None = None,
+    functional: bool = True,
 ) -> Captured:
     """Capture a model by tracing it, or from its graph where it is TorchScript already.
 
@@ -73,6 +76,8 @@ def capture(
         dynamic_axes: the axes whose size the example does not fix, by name of an input, output or argument of
             ``forward``.
         training: the mode to run the model in; None leaves all its modules as they are.
+        functional: whether to resolve in-place operators and writes through views; without it, the graph has them as
+            the model does, and cannot be lowered.
 
     Raises:
         InvalidArgument: if ``model`` is none, or an argument does not fit it.
@@ -81,19 +86,61 @@ def capture(
         NotYetSupported: for what this release leaves out.
     """
     _check_model(model)
-    module = model if isinstance(model, torch.nn.Module) else None
-    scripted = module is None or private.is_script_object(model)
-    weights = Weights(module)
     call = Call.of(args if isinstance(args, tuple) else (args,), kwargs or {}, _parameters(model))
-    check_tensors(
-        [(".".join(p), t) for p, t in zip(call.paths, call.leaves, strict=True) if isinstance(t, torch.Tensor)],
-        "inputs",
-    )
-    result = run(model, call, training) if module is None or scripted else trace(module, call, training)
+    if isinstance(model, torch.nn.Module):
+        check_tensors([(name, tensor) for name, tensor, _ in named_tensors(model)], "parameters and buffers")
+    named = zip(call.paths, call.leaves, strict=True)
+    check_tensors([(".".join(path), leaf) for path, leaf in named if isinstance(leaf, torch.Tensor)], "inputs")
+    request = _Request(model, call, input_names, output_names, dynamic_axes)
+    if not isinstance(model, torch.nn.Module) or private.is_script_object(model):
+        draft = _follow(request, run(model, call, training))
+    else:
+        draft = _follow(request, trace(model, call, training))
+        if draft.is_doubtful:
+            draft = _follow(request, trace(model, call, training, careful=True))
+    return _finish(draft, functional)
 
-    names = naming.Naming(input_names, output_names, dynamic_axes)
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Request:
+    """What was asked for."""
+
+    model: torch.nn.Module | torch.jit.ScriptFunction[Any, Any]
+    call: Call
+    input_names: Sequence[str] | None
+    output_names: Sequence[str] | None
+    dynamic_axes: DynamicAxes | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Draft:
+    """A graph with its names, in which operators may still write."""
+
+    graph: CapturedGraph
+    call: Call
+    result: Result
+    positions: Sequence[int]
+    returned: script.Returned
+    functions: dict[str, type]
+    has_written_constant: bool
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a constant may hold what the model has written to it.
+
+        A tensor that was made before the trace may have been written to before it, so that alone says nothing.
+        """
+        return self.has_written_constant and any(finding.kind == "constant" for finding in self.result.findings)
+
+
+def _follow(request: _Request, result: Result) -> _Draft:
+    """Inline what was traced or compiled, and give everything its name."""
+    model, call = request.model, request.call
+    scripted = private.is_script_object(model)
+    weights = Weights(model if isinstance(model, torch.nn.Module) else None)
+    names = naming.Naming(request.input_names, request.output_names, request.dynamic_axes)
     inliner = Inliner(weights, Typer(DimSource()), _class_names(model))
-    positions = [i for i, leaf in enumerate(call.leaves) if _is_input(leaf, scripted)]
+    positions = [index for index, leaf in enumerate(call.leaves) if _is_input(leaf, scripted)]
     inputs = _inputs(inliner.typer, call, positions, names)
     returned = script.follow(inliner, model, call, dict(zip(positions, inputs, strict=True)), result)
     outputs = _outputs(returned, names)
@@ -104,19 +151,35 @@ def capture(
         tuple(inliner.eqns),
         outputs,
         params,
-        type(model).__name__ if not scripted else script.class_name(model),
+        script.class_name(model).rpartition(".")[2],
         {path: inliner.class_names.get(path, "").rpartition(".")[2] for path in inliner.paths},
         tuple(inliner.calls),
     )
+    return _Draft(graph, call, result, positions, returned, inliner.functions, inliner.has_written_constant)
+
+
+def _finish(draft: _Draft, functional: bool) -> Captured:
+    """Resolve writes, and put together what belongs to the graph.
+
+    Raises:
+        UnsafeMutation: if a write cannot be resolved, or is to a parameter.
+    """
+    graph, call, returned = draft.graph, draft.call, draft.returned
+    findings = list(draft.result.findings)
+    places = list(zip(graph.inputs, draft.positions, strict=True))
+    if functional:
+        report = functionalize_with_report(graph, [item.var for item, index in places if _strided(call.leaves[index])])
+        findings += _writes(report)
+        graph = report.graph
     signature = Signature(
         call,
-        tuple((item.name, call.paths[index]) for item, index in zip(inputs, positions, strict=True)),
+        tuple((item.name, call.paths[index]) for item, index in places),
         returned.tree,
         returned.slots,
         returned.constants,
     )
-    examples = {item.name: call.leaves[index] for item, index in zip(inputs, positions, strict=True)}
-    return Captured(graph, signature, examples, returned.examples, result.findings, dict(inliner.functions))
+    examples = {item.name: call.leaves[index] for item, index in places}
+    return Captured(graph, signature, examples, returned.examples, tuple(findings), draft.functions)
 
 
 def _check_model(model: object) -> None:
@@ -186,6 +249,27 @@ def _params(weights: Weights, names: naming.Naming) -> tuple[Param, ...]:
     params = weights.params()
     given = names.params([param.name for param in params])
     return tuple(replace(param, name=name) for param, name in zip(params, given, strict=True))
+
+
+def _strided(leaf: Any) -> bool:
+    return isinstance(leaf, torch.Tensor) and not leaf.is_contiguous()
+
+
+def _writes(report: Functionalized) -> list[Finding]:
+    """Writes to what outlives the call: the captured graph has their effect on its results only.
+
+    Raises:
+        UnsafeMutation: if one is to a parameter, whose values have then changed.
+    """
+    buffers = {param.name for param in report.graph.params if param.is_buffer}
+    findings = []
+    for name, place in report.mutated_params:
+        if name not in buffers:
+            raise written_parameters([name]).at(place)
+        findings.append(Finding("buffer_write", f"the model writes to its buffer {name}", place))
+    for name, place in report.mutated_inputs:
+        findings.append(Finding("input_write", f"the model writes to its input {name}", place))
+    return findings
 
 
 def _shape(leaf: Any) -> tuple[int, ...] | None:

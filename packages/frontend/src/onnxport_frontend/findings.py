@@ -1,4 +1,4 @@
-"""Values that a trace fixes although they depend on the input: torch warns of them, here they become data."""
+"""What a captured graph does not say: torch warns of values that a trace fixes, here they become data."""
 
 from __future__ import annotations
 
@@ -35,12 +35,13 @@ _KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that the trace could not record.
+    """Something that the captured graph does not do as the model does.
 
     Attributes:
         kind: ``bool``, ``int``, ``float``, ``number``, ``index``, ``list``, ``numpy``: a tensor became one;
             ``len``, ``iteration``: so did its size; ``constant``: a tensor was made of Python values;
-            ``aliased_write``: an in-place write to shared memory; ``other``.
+            ``aliased_write``: an in-place write to shared memory; ``buffer_write``, ``input_write``: a write to what
+            outlives the call; ``other``.
         what: torch's sentence.
         place: the user's line, or torch's own where no user code is on the stack.
         in_library: whether torch's own code read the value, which is mostly a check of arguments.

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from onnxport_ir.captured import Arg, Block, Eqn, ModuleCall, OpName, Var
-from onnxport_ir.errors import CaptureFailed, NotYetSupported, OnnxExporterError, Place, UnsafeMutation
+from onnxport_ir.errors import CaptureFailed, InternalError, NotYetSupported, OnnxExporterError, Place, UnsafeMutation
 from onnxport_ir.types import AnyType
 
 from onnxport_frontend import _torch_private as private
@@ -70,6 +70,7 @@ class Inliner:
         calls: the calls of submodules so far.
         paths: the module paths that equations name.
         functions: the classes of the ``autograd.Function`` calls, by the name that the equation has.
+        has_written_constant: whether something has written to a constant, before the trace or during it.
     """
 
     weights: Weights
@@ -79,6 +80,7 @@ class Inliner:
     calls: list[ModuleCall] = field(default_factory=list)
     paths: dict[str, None] = field(default_factory=dict)
     functions: dict[str, type] = field(default_factory=dict)
+    has_written_constant: bool = False
     _schemas: Schemas = field(default_factory=Schemas)
     _places: Places = field(default_factory=Places)
     _block_depth: int = 0
@@ -114,7 +116,12 @@ class Inliner:
                 else:
                     rule(self, node, frame)
             except OnnxExporterError as error:
-                raise error.at(self._place(node, frame))  # noqa: B904 - the same error, with its place filled in
+                error.at(self._place(node, frame))
+                raise
+            except Exception as error:
+                # A fault in here, or a node that no version of torch has had so far: say where, and keep the cause.
+                place = self._place(node, frame)
+                raise InternalError(f"{node.kind()} could not be followed: {error!r}", where=place) from error
 
     def _place(self, node: private.Node, frame: _Frame) -> Place:
         return self._places(frame.path, node.sourceRange())
@@ -167,7 +174,9 @@ class Inliner:
     def _literal(self, value: Any) -> Arg:
         if isinstance(value, torch.Tensor):
             # A parameter that the code reaches without its module is still that parameter.
-            return self.weights.find(value) or tensor_literal(value)
+            known = self.weights.find(value)
+            self.has_written_constant |= known is None and bool(private.write_count(value))
+            return known or tensor_literal(value)
         if isinstance(value, (list, tuple)):
             return tuple(self._literal(item) for item in value)
         return literal(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from onnxport_ir.errors import UnsafeMutation
@@ -17,7 +17,8 @@ def preserved(model: torch.nn.Module, training: bool | None) -> Iterator[None]:
     """Run the body with the model in the given mode, and undo what the body does to the model.
 
     Attributes, modes, hooks, gradients and the values of buffers and of tensor attributes come back. Parameters are not
-    copied, they may be most of the machine's memory; a model that writes to one while it runs is refused.
+    copied, they may be most of the machine's memory; a model that writes to one while it runs is refused. One that only
+    puts other memory behind a parameter is refused as well, and comes back.
 
     Args:
         model: the model; scripted modules are put back as far as buffers and modes go.
@@ -29,10 +30,7 @@ def preserved(model: torch.nn.Module, training: bool | None) -> Iterator[None]:
     modules = list(model.modules())
     modes = [module.training for module in modules]
     attributes = [_Attributes(module) for module in modules if not isinstance(module, torch.jit.ScriptModule)]
-    versions = {
-        name: (parameter, private.write_count(parameter), parameter.grad)
-        for name, parameter in model.named_parameters()
-    }
+    parameters = [_Parameter(name, parameter) for name, parameter in model.named_parameters()]
     values = [(tensor, private.write_count(tensor), tensor.detach().clone()) for tensor in _values(model)]
     try:
         if training is not None:
@@ -46,19 +44,22 @@ def preserved(model: torch.nn.Module, training: bool | None) -> Iterator[None]:
         with torch.no_grad():
             for tensor, version, before in values:
                 # The running statistics of a normalization are written to without being counted.
-                if private.write_count(tensor) != version or not torch.equal(tensor, before):
+                if private.write_count(tensor) != version or not torch.equal(_bits(tensor), _bits(before)):
                     tensor.copy_(before)
         for module, mode in zip(modules, modes, strict=True):
             module.training = mode
-        for parameter, _, grad in versions.values():
-            parameter.grad = grad
-    written = [name for name, (parameter, version, _) in versions.items() if private.write_count(parameter) != version]
+        written = [state.name for state in parameters if state.restore()]
     if written:
-        raise UnsafeMutation(
-            f"the model writes to its parameters while it runs: {', '.join(written)}",
-            why="the export would hold the values after the example call, and the model holds them now",
-            hint="Make them buffers, or leave the write out while torch.onnx.is_in_onnx_export().",
-        )
+        raise written_parameters(written)
+
+
+def written_parameters(names: Sequence[str]) -> UnsafeMutation:
+    """The error for a model that writes to these parameters while it runs."""
+    return UnsafeMutation(
+        f"the model writes to its parameters while it runs: {', '.join(names)}",
+        why="the export would hold the values after the example call, and the model holds them now",
+        hint="Make them buffers, or leave the write out while torch.onnx.is_in_onnx_export().",
+    )
 
 
 def _values(model: torch.nn.Module) -> list[torch.Tensor]:
@@ -70,6 +71,45 @@ def _values(model: torch.nn.Module) -> list[torch.Tensor]:
             if isinstance(value, torch.Tensor) and not isinstance(value, torch.nn.Parameter):
                 found[id(value)] = value
     return [tensor for tensor in found.values() if tensor.device.type != "meta"]
+
+
+class _Parameter:
+    """A parameter as it was: its memory, its gradient, and enough of its values to tell whether they have changed.
+
+    ``parameter.data.add_(1)`` is counted nowhere, so a sample of the values is compared.
+    """
+
+    _SAMPLE = 4096
+
+    def __init__(self, name: str, parameter: torch.nn.Parameter) -> None:
+        self.name = name
+        self._parameter = parameter
+        self._data = parameter.data
+        self._writes = private.write_count(parameter)
+        self._grad = parameter.grad
+        self._values = self._sample().clone()
+
+    def restore(self) -> bool:
+        """Put back memory and gradient; gives whether the parameter was replaced or written to."""
+        parameter = self._parameter
+        written = private.write_count(parameter) != self._writes
+        if parameter.data_ptr() != self._data.data_ptr() or parameter.shape != self._data.shape:
+            parameter.data = self._data
+            written = True
+        parameter.grad = self._grad
+        return written or not torch.equal(self._sample(), self._values)
+
+    def _sample(self) -> torch.Tensor:
+        data = self._data
+        if data.numel() > self._SAMPLE:
+            step = data.numel() // self._SAMPLE
+            data = data.view(-1)[::step] if data.is_contiguous() else data[(slice(0, 1),) * data.dim()]
+        return _bits(data)
+
+
+def _bits(tensor: torch.Tensor) -> torch.Tensor:
+    """The elements as bytes, which compare equal where they are the same, nan or not."""
+    return tensor.detach().reshape(-1).contiguous().view(torch.uint8)
 
 
 class _Attributes:

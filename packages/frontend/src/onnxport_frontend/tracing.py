@@ -12,7 +12,7 @@ import torch
 from onnxport_ir.errors import CaptureFailed, OnnxExporterError
 
 from onnxport_frontend import _torch_private as private
-from onnxport_frontend.bool_scalars import MARKER, BoolScalars
+from onnxport_frontend.careful import MARKER, Careful
 from onnxport_frontend.findings import Finding, collect_findings, frames_of
 from onnxport_frontend.model_state import preserved
 from onnxport_frontend.places import last_script_place, user_place
@@ -43,19 +43,26 @@ class Result:
     traced: torch.jit.ScriptModule | None
 
 
-def trace(model: torch.nn.Module, call: Call, training: bool | None) -> Result:
+def trace(model: torch.nn.Module, call: Call, training: bool | None, *, careful: bool = False) -> Result:
     """Trace a model with the tensors of ``call`` as inputs; everything else in it is a constant.
+
+    Args:
+        model: the model.
+        call: the example call.
+        training: the mode to run the model in; None leaves its modules as they are.
+        careful: whether to trace in the mode of :mod:`onnxport_frontend.careful` at once.
 
     Raises:
         CaptureFailed: if the model raises, or does something that cannot be traced.
         UnsafeMutation: if it writes to its parameters.
     """
-    try:
-        return _trace(model, call, training, contextlib.nullcontext())
-    except CaptureFailed as error:
-        if MARKER not in str(error.__cause__):
-            raise
-    return _trace(model, call, training, BoolScalars())
+    if not careful:
+        try:
+            return _trace(model, call, training, contextlib.nullcontext())
+        except CaptureFailed as error:
+            if MARKER not in str(error.__cause__):
+                raise
+    return _trace(model, call, training, Careful())
 
 
 def _trace(

@@ -27,18 +27,13 @@ class Weights:
     """The tensors of a model, found by identity.
 
     Args:
-        model: the user's model; None for a bare function.
-
-    Raises:
-        CaptureFailed: if a tensor holds no data or is of a kind that cannot be captured.
+        model: the user's model, whose tensors have been checked; None for a bare function.
     """
 
     def __init__(self, model: torch.nn.Module | None) -> None:
         self._known: dict[Hashable, _Weight] = {}
         if model is not None:
-            named = list(named_tensors(model))
-            check_tensors([(name, tensor) for name, tensor, _ in named], "parameters and buffers")
-            for name, tensor, is_buffer in named:
+            for name, tensor, is_buffer in named_tensors(model):
                 self._add(name, tensor, is_buffer)
 
     def _add(self, name: str, tensor: torch.Tensor, is_buffer: bool) -> _Weight:
@@ -97,12 +92,16 @@ def check_tensors(named: list[tuple[str, torch.Tensor]], what: str) -> None:
         return
     parts = [f"{fault}: {_some(names)}" for fault, names in faults.items()]
     hint = None
-    if any("meta" in fault or "fake" in fault for fault in faults):
-        hint = "Load the weights first: model.to_empty(device='cpu') and load_state_dict(..., assign=True)."
+    if any("uninitialized" in fault for fault in faults):
+        hint = "Run the model once, so that its lazy modules get their sizes."
+    elif any("hold no data" in fault for fault in faults):
+        hint = "Load the weights first: model.to_empty(device='cpu') and model.load_state_dict(...)."
     raise CaptureFailed(f"{what} that cannot be captured", why="; ".join(parts), hint=hint)
 
 
 def _fault(tensor: torch.Tensor) -> str | None:
+    if torch.nn.parameter.is_lazy(tensor):
+        return "uninitialized tensors hold no data"
     if type(tensor).__name__ == "FakeTensor":
         return "fake tensors hold no data"
     if tensor.device.type == "meta":
@@ -117,6 +116,8 @@ def _fault(tensor: torch.Tensor) -> str | None:
         dtype_from_torch(tensor.dtype)
     except TypeError as error:
         return str(error)
+    if tensor.numel() and not tensor.untyped_storage().data_ptr():
+        return f"tensors of type {type(tensor).__name__} hold no data of their own"
     return None
 
 
