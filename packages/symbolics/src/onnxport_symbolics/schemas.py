@@ -148,13 +148,16 @@ def _first_opsets() -> dict[str, int]:
 
 @functools.cache
 def _last_opsets() -> dict[str, int]:
-    """The newest opset of each operator, or the last one before it was deprecated."""
-    last: dict[str, int] = {}
+    """The newest opset of each operator, or the last one before it was deprecated for good."""
+    newest: dict[str, onnx.defs.OpSchema] = {}
     for schema in onnx.defs.get_all_schemas_with_history():
-        if schema.domain == "":
-            known = last.get(schema.name, NEWEST_OPSET)
-            last[schema.name] = min(known, schema.since_version - 1) if schema.deprecated else known
-    return last
+        if schema.domain == "" and (
+            schema.name not in newest or schema.since_version > newest[schema.name].since_version
+        ):
+            newest[schema.name] = schema
+    return {
+        name: schema.since_version - 1 if schema.deprecated else NEWEST_OPSET for name, schema in newest.items()
+    }
 
 
 def _formal(formal: onnx.defs.OpSchema.FormalParameter, dtypes: Mapping[str, frozenset[DType]]) -> Formal:

@@ -26,13 +26,15 @@ def mish(op: Op, x: Value) -> Value:
 @backport("Swish")
 def swish(op: Op, x: Value, alpha: float = 1.0) -> Value:
     """``x * sigmoid(alpha * x)``"""
+    if alpha == 1.0:
+        return op.Mul(x, op.Sigmoid(x))
     return op.Mul(x, op.Sigmoid(op.Mul(x, op.const_like(alpha, x))))
 
 
 @backport("SwiGLU")
-def swiglu(op: Op, *operands: Value | None, **attributes: float) -> Value:
-    """As the standard defines it."""
-    raise op.needs("SwiGLU")
+def swiglu(op: Op, gate: Value, value: Value, alpha: float = 1.0) -> Value:
+    """``swish(gate) * value``"""
+    return op.Mul(op.Swish(gate, alpha=alpha), value)
 
 
 @backport("Celu")
@@ -98,8 +100,23 @@ def atanh(op: Op, x: Value) -> Value:
 
 
 #: erf(x) / x as a quotient of polynomials in x * x, highest power first, fitted on [-4, 4].
-ERF_NUMERATOR: tuple[float, ...] = ()
-ERF_DENOMINATOR: tuple[float, ...] = ()
+ERF_NUMERATOR = (
+    -1.320392765938006e-08,
+    4.685042211055889e-06,
+    0.0003796257400955602,
+    0.00384990765586784,
+    0.05431799268754256,
+    0.18520944414880672,
+    1.1283791692471583,
+)
+ERF_DENOMINATOR = (
+    6.31132703151998e-05,
+    0.0013076543749087272,
+    0.015462727413643875,
+    0.11396121674784594,
+    0.49747100869637123,
+    1.0,
+)
 
 
 @backport("Erf")

@@ -61,17 +61,16 @@ def sign(op: Op, x: Value) -> Value:
 
 @backport("Round")
 def round_half_to_even(op: Op, x: Value) -> Value:
-    """The nearest integer, the even one of two; -0.0 and large numbers stay as they are."""
+    """The nearest integer, the even one of two."""
     half, floor = op.const_like(0.5, x), op.Floor(x)
     rest = op.Sub(x, floor)
-    # An odd floor is no multiple of 2; halves are exact.
-    pair = op.Floor(op.Mul(floor, half))
-    odd = op.Greater(op.Sub(op.Mul(floor, half), pair), op.const_like(0.25, x))
-    up = op.Or(op.Greater(rest, half), op.And(op.Not(op.Or(op.Less(rest, half), op.Greater(rest, half))), odd))
-    # Infinity has no rest: inf - inf is neither more nor less than a half, and its floor is infinity already.
-    rounded = op.Add(floor, op.cast(up, op.dtype(x)))
-    # Rounding up to zero gives a positive zero; the sign of x is put back on the magnitude.
-    return rounded
+    # Halves are exact: half an odd number is a quarter away from its own floor and the next at least.
+    halved = op.Mul(floor, half)
+    odd = op.Greater(op.Sub(halved, op.Floor(halved)), op.const_like(0.25, x))
+    more = op.Greater(rest, half)
+    tie = op.Not(op.Or(op.Less(rest, half), more))
+    # Infinity has no rest and is not odd: it stays.
+    return op.Add(floor, op.cast(op.Or(more, op.And(tie, odd)), op.dtype(x)))
 
 
 @backport("Mod")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from onnxport_ir import Block, DType, OptionalType, SequenceType, Value
+from onnxport_ir import Block, DType, Node, OptionalType, SequenceType, Value
 
 from onnxport_symbolics.calls import Call, downgrade
 from onnxport_symbolics.op import Op
@@ -26,12 +26,29 @@ def no_optionals(op: Op, call: Call) -> Call:
     return call
 
 
-@downgrade("If", "Loop", at=13)
+@downgrade("If", at=13)
 def no_sequences(op: Op, call: Call) -> Call:
     """Only tensors were carried."""
     if any(isinstance(value.value_type, SequenceType) for value in _carried(call)):
         raise op.needs_opset(f"{call.op_type} with a sequence", 13)
     return call
+
+
+@downgrade("Loop", at=13)
+def loop_carries_something(op: Op, call: Call) -> Call | tuple[Value, ...]:
+    """Only tensors were carried, and at least one: a loop that carries nothing gets its condition."""
+    no_sequences(op, call)
+    if len(call.operands) > 2:
+        return call
+    body = call.attributes["body"]
+    truth = op.const(True, DType.BOOL)
+    formal = Value(truth.value_type)
+    passed = Node("Identity", [formal], result_types=[truth.value_type])
+    body = Block(
+        [*body.inputs, formal], [*body.nodes, passed], [body.outputs[0], passed.result, *body.outputs[1:]], body.name
+    )
+    operands = [*call.operands, None, None][:2]
+    return op.multi("Loop", call.num_results + 1, *operands, truth, body=body)[1:]
 
 
 @downgrade("Constant", at=12)

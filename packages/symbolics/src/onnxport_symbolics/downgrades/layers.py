@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from onnxport_ir import DType, Value
 
 from onnxport_symbolics import integers
@@ -58,27 +60,19 @@ def _in_one_type(op: Op, call: Call, count: int) -> Call | tuple[Value, ...]:
 
 
 @downgrade("Dropout", at=12)
-def dropout_of_inference(op: Op, call: Call) -> Call:
+def dropout_of_inference(op: Op, call: Call) -> Call | tuple[Value, ...]:
     """The ratio was an attribute, and which mode it is was for the runtime to know: that of inference."""
     training = call.operand("training_mode")
     if training is not None and (training.const is None or bool(training.array().reshape(-1)[0])):
         raise op.needs_opset("Dropout with training_mode", 12)
     ratio = call.operand("ratio")
-    call.attributes.pop("seed", None)
-    call.operands = call.operands[:1]
-    if ratio is not None and ratio.const is not None:
-        # It has no effect in inference.
-        call.attributes["ratio"] = float(ratio.array().reshape(-1)[0])
-    return call
-
-
-@downgrade("Dropout", at=10)
-def dropout_mask_of_floats(op: Op, call: Call) -> Call | tuple[Value, ...]:
-    """The mask had the type of the data; in inference nothing is dropped, and all of it is true."""
+    # Neither has an effect in inference.
+    attributes = {} if ratio is None or ratio.const is None else {"ratio": float(ratio.array().reshape(-1)[0])}
+    older = Call("Dropout", call.operands[:1], attributes)
     if call.num_results == 1:
-        return call
-    (result,) = op.emit(Call("Dropout", call.operands, call.attributes))
-    return result, op.Expand(op.const(True, DType.BOOL), op.shape(first(call)))
+        return older
+    # Nothing is dropped; runtimes did not agree on what the mask holds then.
+    return *op.emit(older), op.Expand(op.const(True, DType.BOOL), op.shape(first(call)))
 
 
 @downgrade("MaxPool", at=10)
@@ -216,13 +210,25 @@ def gather_nd_without_batch(op: Op, call: Call) -> Call | Value:
 
 
 @downgrade("GroupNormalization", at=21)
-def group_norm_scales_groups(op: Op, call: Call) -> Call | Value:
-    """Scale and bias were given per group, not per channel: they are applied afterwards."""
+def group_norm_scales_groups(op: Op, call: Call) -> Value:
+    """Scale and bias were given per group, which was soon withdrawn: the backport stands in for it."""
     data, scale, bias = (value for value in call.operands if value is not None)
-    groups = int(call.attributes["num_groups"])
-    call.attributes.pop("stash_type", None)
-    ones, zeros = (op.const([number] * groups, op.dtype(scale)) for number in (1, 0))
-    (normal,) = op.emit(Call("GroupNormalization", [data, ones, zeros], call.attributes))
+    return group_normalized(op, data, scale, bias, call.attributes)
+
+
+def group_normalized(op: Op, data: Value, scale: Value, bias: Value, attributes: dict[str, Any]) -> Value:
+    """GroupNormalization as an instance normalisation of groups; scale and bias are those of channels."""
+    dtype = op.dtype(data)
+    groups, epsilon = int(attributes["num_groups"]), float(attributes.get("epsilon", 1e-5))
+    # Statistics are computed in single precision at least.
+    wide = op.cast(data, DType.FLOAT32) if dtype in (DType.FLOAT16, DType.BFLOAT16) else data
+    grouped = op.Reshape(wide, [0, groups, -1])
+    if dtype is DType.FLOAT64:
+        normal = op.LayerNormalization(grouped, op.const(1.0, DType.FLOAT64), axis=-1, epsilon=epsilon)
+    else:
+        ones, zeros = (op.const([number] * groups, op.dtype(wide)) for number in (1, 0))
+        normal = op.InstanceNormalization(grouped, ones, zeros, epsilon=epsilon)
+    normal = op.cast(op.Reshape(normal, op.shape(data)), dtype)
     column = [-1 if axis == 0 else 1 for axis in range(op.rank(data) - 1)]
     return op.Add(op.Mul(normal, op.Reshape(scale, column)), op.Reshape(bias, column))
 

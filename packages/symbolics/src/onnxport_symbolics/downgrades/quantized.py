@@ -57,15 +57,22 @@ def quantize_with_one_scale(op: Op, call: Call) -> Call | Value:
     if scale is None or _is_single(op, scale):
         return call
     zero_point = call.operand("y_zero_point")
-    column = _column(op, data, axis)
-    quotient = op.Div(op.cast(data, DType.FLOAT32), op.Reshape(scale, column))
     dtype = DType.UINT8 if zero_point is None else op.dtype(zero_point)
-    # A scale of 1 leaves rounding and saturation, which the zero point comes after: both are exact in float32.
-    low, high = (-128, 127) if dtype is DType.INT8 else (0, 255)
-    rounded = op.Round(quotient)
+    return quantized(op, data, scale, zero_point, axis, dtype)
+
+
+def quantized(op: Op, data: Value, scale: Value, zero_point: Value | None, axis: int, dtype: DType) -> Value:
+    """``saturate(round(x / scale) + zero_point)`` along the axis, to 8 bits."""
+    single = _is_single(op, scale)
+    column = [] if single else _column(op, data, axis)
+    quotient = op.Div(op.cast(data, DType.FLOAT32), scale if single else op.Reshape(scale, column))
+    low, high = (-128.0, 127.0) if dtype is DType.INT8 else (0.0, 255.0)
+    result = op.Round(quotient)
     if zero_point is not None:
-        rounded = op.Add(rounded, op.Reshape(op.cast(zero_point, DType.FLOAT32), column))
-    return op.cast(op.Clip(rounded, op.const(low, DType.FLOAT32), op.const(high, DType.FLOAT32)), dtype)
+        shift = op.cast(zero_point, DType.FLOAT32)
+        result = op.Add(result, shift if single else op.Reshape(shift, column))
+    # What is clipped is exact: above 2**24, a float32 is out of range whatever is added.
+    return op.cast(op.Clip(result, op.const(low), op.const(high)), dtype)
 
 
 @downgrade("DequantizeLinear", at=23)
@@ -85,7 +92,7 @@ def dequantize_bytes(op: Op, call: Call) -> Call | Value:
         raise op.needs_opset("DequantizeLinear with block_size", 21)
     if op.dtype(first(call)) in _OLD_TYPES:
         return call
-    return _dequantized(op, call)
+    return _written_out(op, call)
 
 
 @downgrade("DequantizeLinear", at=13)
@@ -95,23 +102,26 @@ def dequantize_with_one_scale(op: Op, call: Call) -> Call | Value:
     if scale is None or _is_single(op, scale):
         call.attributes.pop("axis", None)
         return call
-    return _dequantized(op, call)
+    return _written_out(op, call)
 
 
-def _dequantized(op: Op, call: Call) -> Value:
-    """``(x - zero_point) * scale`` along the axis."""
+def _written_out(op: Op, call: Call) -> Value:
     data, scale = first(call), call.operands[1]
     if scale is None:
-        return data
-    dtype = op.dtype(scale)
-    column = _column(op, data, int(call.attributes.get("axis", 1)))
-    zero_point = call.operand("x_zero_point")
+        raise op.refuse("DequantizeLinear without a scale")
+    axis = int(call.attributes.get("axis", 1))
+    return dequantized(op, data, scale, call.operand("x_zero_point"), axis)
+
+
+def dequantized(op: Op, data: Value, scale: Value, zero_point: Value | None, axis: int) -> Value:
+    """``(x - zero_point) * scale`` along the axis, in 32 bits."""
     single = _is_single(op, scale)
+    column = [] if single else _column(op, data, axis)
     result = op.cast(data, DType.INT32)
     if zero_point is not None:
         shift = op.cast(zero_point, DType.INT32)
         result = op.Sub(result, shift if single else op.Reshape(shift, column))
-    return op.Mul(op.cast(result, dtype), scale if single else op.Reshape(scale, column))
+    return op.Mul(op.cast(result, op.dtype(scale)), scale if single else op.Reshape(scale, column))
 
 
 def _is_single(op: Op, scale: Value) -> bool:

@@ -1,1 +1,0 @@
-"""What stands in for ONNX operators at opsets that lack them."""
