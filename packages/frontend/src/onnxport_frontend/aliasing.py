@@ -150,6 +150,7 @@ SILENT_ALIASES = frozenset(
         "aten::chain_matmul",
         "aten::channel_shuffle",
         "aten::combinations",
+        "aten::conj_physical",
         "aten::dropout",
         "aten::einsum",
         "aten::expand_as",

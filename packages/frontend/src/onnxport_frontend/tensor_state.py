@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from onnxport_ir.captured import Arg, CapturedGraph, Eqn, TensorLiteral, Var, arg_vars
+from onnxport_ir.captured import Arg, CapturedGraph, Enumeral, Eqn, TensorLiteral, Var, arg_vars
 from onnxport_ir.errors import Place, UnsafeMutation
 from onnxport_ir.types import AnyType, OptionalType, ScalarType, SequenceType, TupleType
 
@@ -13,6 +13,7 @@ from onnxport_frontend.aliasing import is_pointwise
 from onnxport_frontend.emitting import Emitter
 from onnxport_frontend.storage import Base, Handle, Memory, Owner, Region, Spoiled, group
 from onnxport_frontend.torch_types import TorchTensor
+from onnxport_frontend.views import CONTIGUOUS, PRESERVE
 
 
 class TensorState:
@@ -220,10 +221,14 @@ def _can_hold_tensor(kind: AnyType) -> bool:
 
 def _is_contiguous_result(eqn: Eqn) -> bool:
     """Whether contiguous arguments give contiguous results."""
-    return eqn.op.base in _CONTIGUOUS or is_pointwise(eqn.op)
+    if "memory_format" in eqn.names:
+        wanted = eqn.args[eqn.names.index("memory_format")]
+        if wanted is not None and not (isinstance(wanted, Enumeral) and wanted.value in (CONTIGUOUS, PRESERVE)):
+            return False
+    return eqn.op.base in CONTIGUOUS_RESULTS or is_pointwise(eqn.op)
 
 
-_CONTIGUOUS = (
+CONTIGUOUS_RESULTS = (
     frozenset({"aten::zeros", "aten::ones", "aten::full", "aten::empty", "aten::arange", "aten::linspace", "aten::eye"})
     | {"aten::rand", "aten::randn", "aten::randint", "aten::randperm", "aten::scalar_tensor", "prim::NumToTensor"}
     | {"aten::new_zeros", "aten::new_ones", "aten::new_full", "aten::new_empty", "aten::tensor"}

@@ -14,7 +14,8 @@ from onnxport_ir.types import SequenceType, TensorType
 from onnxport_frontend.emitting import Emitter, tensor_type
 
 MAX_SIZE = 2**63 - 1
-_PRESERVE, _CONTIGUOUS = 1, 0
+#: The numbers of torch.contiguous_format and torch.preserve_format.
+CONTIGUOUS, PRESERVE = 0, 1
 
 
 class Sharing(enum.Enum):
@@ -84,7 +85,7 @@ def sharing(eqn: Eqn, base: TensorType, is_contiguous: bool) -> Sharing:
     if name in ("aten::to", "aten::type_as"):
         return _conversion(eqn, base, is_contiguous)
     if name == "aten::contiguous":
-        plain = _literal(eqn, "memory_format") in (None, _CONTIGUOUS)
+        plain = _literal(eqn, "memory_format") in (None, CONTIGUOUS)
         return Sharing.SAME if is_contiguous and plain else Sharing.MAYBE
     if name in RESHAPES:
         return Sharing.VIEW if is_contiguous or _differs_by_ones(base, out) else Sharing.MAYBE
@@ -139,7 +140,15 @@ EXPANDS = frozenset({"aten::expand", "aten::expand_as", "aten::broadcast_to"})
 RESHAPES = frozenset({"aten::reshape", "aten::reshape_as", "aten::flatten", "aten::ravel"})
 _WHOLE = frozenset({"aten::detach", "aten::alias", "prim::data", "aten::lift_fresh"})
 _REAL_SAME = frozenset(
-    {"aten::real", "aten::conj", "aten::_conj", "aten::resolve_conj", "aten::resolve_neg", "aten::positive"}
+    {
+        "aten::real",
+        "aten::conj",
+        "aten::_conj",
+        "aten::conj_physical",
+        "aten::resolve_conj",
+        "aten::resolve_neg",
+        "aten::positive",
+    }
 )
 _LISTS = frozenset(
     {"aten::unbind", "aten::split", "aten::split_with_sizes", "aten::chunk", "aten::tensor_split"}
@@ -190,7 +199,7 @@ def _conversion(eqn: Eqn, base: TensorType, is_contiguous: bool) -> Sharing:
     if "other" in args or args.get("device") is not None or args.get("layout") is not None:
         return Sharing.MAYBE
     memory_format = _literal(eqn, "memory_format")
-    keeps = memory_format in (None, _PRESERVE) or (memory_format == _CONTIGUOUS and is_contiguous)
+    keeps = memory_format in (None, PRESERVE) or (memory_format == CONTIGUOUS and is_contiguous)
     return Sharing.SAME if keeps else Sharing.MAYBE
 
 

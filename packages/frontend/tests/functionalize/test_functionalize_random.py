@@ -11,7 +11,7 @@ from onnxport_frontend.functionalize import functionalize
 from onnxport_ir.captured_text import check_graph
 from onnxport_ir.errors import UnsafeMutation
 
-PROFILE = settings(settings.get_profile("functionalize"), max_examples=300)
+PROFILE = settings(settings.get_profile("functionalize"), max_examples=200)
 
 
 # A program is a list of steps; a step is a name, the numbers of the tensors that it uses, and numbers that choose
