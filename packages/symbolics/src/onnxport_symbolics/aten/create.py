@@ -279,10 +279,9 @@ def logspace(op: Op, start: TensorOrNumber, end: TensorOrNumber, steps: int, bas
         exponents = _spaced(first, last, steps, kind)
         with np.errstate(all="ignore"):
             return op.const(np.power(np.asarray(base, exponents.dtype), exponents).astype(kind.numpy), kind)
-    if not kind.is_float:
-        raise op.refuse("logspace of integers between numbers that depend on the input")
-    exponent = _spaced_values(op, op.scalar(start, kind), op.scalar(end, kind), steps)
-    return op.Pow(op.const(base, kind), exponent)
+    work = kind if kind.is_float else DType.FLOAT64
+    exponent = _spaced_values(op, op.scalar(start, work), op.scalar(end, work), steps)
+    return op.cast(op.Pow(op.const(base, work), exponent), kind)
 
 
 @aten("eye")

@@ -172,8 +172,8 @@ def vander(op: Op, x: Value, N: int | None, increasing: bool) -> Value:
 @aten("linalg_vander")
 def linalg_vander(op: Op, x: Value, N: int | None) -> Value:
     """linalg_vander(Tensor x, *, SymInt? N=None) -> Tensor"""
-    powers = _powers(op, op.cast(x, _at_least_int64(op, x)), N)
-    return op.Concat(*powers, axis=-1)
+    vector = x if op.rank(x) else unsqueeze(op, x, [0])
+    return op.Concat(*_powers(op, op.cast(vector, _at_least_int64(op, x)), N), axis=-1)
 
 
 def _at_least_int64(op: Op, x: Value) -> DType:

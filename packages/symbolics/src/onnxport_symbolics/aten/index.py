@@ -1,11 +1,10 @@
-"""Elements by index: index, gather, take, masked_select, nonzero, embedding."""
+"""Elements by index: index, gather, take, masked_select, nonzero."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from onnxport_ir import DType, Value
 
 from onnxport_symbolics.op import Int, Op
@@ -256,27 +255,6 @@ def nonzero_static(op: Op, self: Value, size: Int, fill_value: int) -> Value:
     rows = op.Transpose(non_zero(op, self), perm=[1, 0])
     filled = op.Concat(rows, full(op, [size, op.rank(self)], fill_value, DType.INT64), axis=0)
     return op.Slice(filled, op.ints([0]), op.ints([size]), [0])
-
-
-@aten("embedding")
-def embedding(op: Op, weight: Value, indices: Value, padding_idx: int) -> Value:
-    """embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool scale_grad_by_freq, bool sparse) -> Tensor
-
-    ``padding_idx`` has a meaning for gradients only.
-    """
-    return op.Gather(weight, as_index(op, indices), axis=0)
-
-
-@aten("one_hot")
-def one_hot(op: Op, self: Value, num_classes: int) -> Value:
-    """one_hot(Tensor self, int num_classes=-1) -> Tensor"""
-    depth: Int = num_classes
-    if num_classes == -1:
-        depth = op.Add(op.ReduceMax(self, keepdims=0), 1)
-    if op.rank(self) == 0 or not op.has("OneHot"):
-        positions = op.const(np.arange(depth)) if isinstance(depth, int) else op.Range(op.const(0), depth, op.const(1))
-        return op.cast(op.Equal(unsqueeze(op, self, [op.rank(self)]), positions), DType.INT64)
-    return op.OneHot(self, op.scalar(depth, DType.INT64), op.const(np.array([0, 1], np.int64)), axis=-1)
 
 
 @aten("isin")

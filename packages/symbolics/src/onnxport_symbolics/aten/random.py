@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from onnxport_ir import DType, Value
@@ -131,6 +132,14 @@ def exponential(op: Op, self: Value, lambd: float) -> Value:
 def _exponential_like(op: Op, x: Value, dtype: DType) -> Value:
     # 1 - u lies in (0, 1], so that the logarithm is finite.
     return op.Neg(op.Log(op.Sub(op.const(1, dtype), uniform_like(op, x, dtype))))
+
+
+@aten("geometric")
+def geometric(op: Op, self: Value, p: float) -> Value:
+    """geometric(Tensor self, float p) -> Tensor"""
+    drawn = op.Div(_exponential_like(op, self, DType.FLOAT64), op.const(-math.log1p(-p), DType.FLOAT64))
+    # The first trial is number 1, also where the exponential is exactly 0.
+    return op.cast(op.Max(op.Ceil(drawn), op.const(1.0, DType.FLOAT64)), op.dtype(self))
 
 
 @aten("log_normal")

@@ -114,6 +114,10 @@ def scatter_elements(op: Op, x: Value, axis: int, index: Value, updates: Value, 
     if 0 in op.sizes(index):
         return x
     updates = _cut_to(op, updates, index)
+    if reduction is not None and op.dtype(x) is DType.BOOL:
+        # In integers the sum and the maximum are "or", the product and the minimum "and".
+        x, updates = op.cast(x, DType.INT32), op.cast(updates, DType.INT32)
+        return op.cast(scatter_elements(op, x, axis, index, updates, reduction), DType.BOOL)
     return op.ScatterElements(x, as_index(op, index), updates, axis=axis, reduction=reduction)
 
 

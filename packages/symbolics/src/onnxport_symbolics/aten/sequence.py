@@ -29,9 +29,12 @@ def elements(op: Op, items: object) -> tuple[object, ...]:
 
 
 @prim("ListUnpack", "TupleUnpack")
-def unpack(op: Op, arg0: object = None, tup: object = None) -> tuple[object, ...]:
+def unpack(op: Op, arg0: object = None, tup: object = None) -> object:
     """prim::ListUnpack(t[] list) -> (t, ...); prim::TupleUnpack((...) tup) -> (...)"""
-    return elements(op, tup if arg0 is None else arg0)
+    found = elements(op, tup if arg0 is None else arg0)
+    if len(found) != len(op.expected):
+        raise op.refuse(f"a list of {len(found)} taken apart into {len(op.expected)} values")
+    return found[0] if len(found) == 1 else found
 
 
 @prim("TupleIndex")

@@ -148,13 +148,7 @@ def tensor_split(
 ) -> list[Value]:
     """tensor_split.sections(Tensor(a -> *) self, SymInt sections, int dim=0) -> Tensor(a)[]; .indices; .tensor_..."""
     if tensor_indices_or_sections is not None:
-        given = tensor_indices_or_sections
-        if given.const is None:
-            raise NeedsStatic("tensor_split with indices that depend on the input", where=op.place)
-        if given.rank == 0:
-            sections = int(given.array())
-        else:
-            indices = [int(index) for index in given.array()]
+        sections, indices = _read_sections(op, tensor_indices_or_sections)
     axis = op.axis(self, dim)
     if indices is not None:
         bounds: list[Int | None] = [0, *indices, None]
@@ -162,6 +156,16 @@ def tensor_split(
     if sections is None:
         raise op.refuse("tensor_split without sections or indices")
     return cut(op, self, axis, _sections(op, op.dim(self, axis), sections))
+
+
+def _read_sections(op: Op, given: Value) -> tuple[int | None, list[Int] | None]:
+    if given.const is not None and not given.is_weight:
+        array = given.array()
+        return (int(array), None) if array.ndim == 0 else (None, [int(index) for index in array])
+    size = op.sizes(given)[0] if op.rank(given) == 1 else None
+    if not isinstance(size, int):
+        raise NeedsStatic("tensor_split into a number of parts that depends on the input", where=op.place)
+    return None, [op.Gather(given, op.const(index)) for index in range(size)]
 
 
 def _sections(op: Op, size: Int, sections: int) -> list[Int]:
