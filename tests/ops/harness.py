@@ -1,4 +1,4 @@
-"""Cases of operators and models as data: each runs at all opsets, against eager torch, also on inputs of other sizes."""
+"""Cases of operators and models as data: each runs at all opsets, against eager torch, also on other sizes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import onnx
+import pytest
 import torch
-from torch.utils import _pytree as pytree
-
 from onnxport import NEWEST_OPSET
 from onnxport.export import build
 from onnxport.options import ExportOptions
@@ -18,12 +17,15 @@ from onnxport_frontend import Captured, capture
 from onnxport_ir.errors import LoweringError, NeedsOpset, UnsupportedOperators
 from onnxport_ir.proto import to_proto
 from onnxport_symbolics import Target, default_registry
+from torch.utils import _pytree as pytree
 
 #: Where something changed that models meet, the oldest and the newest.
 OPSETS = (7, 9, 11, 13, 15, 17, 18, 20, 21, 23, NEWEST_OPSET)
 
 # Any: the arguments and results of models.
 Model = Callable[..., Any]
+#: The dynamic axes of the tensors among the arguments, by position: their numbers, or names by number.
+Axes = Mapping[int, Sequence[int] | Mapping[int, str]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Case:
         model: a function or module.
         args: the example.
         other: inputs of other sizes for the same exported model.
-        axes: the dynamic axes of the tensors among the arguments, by position.
+        axes: the dynamic axes.
         since: the lowest opset that can express the model; below it, ``NeedsOpset`` is expected.
         nodes: the operators of the exported graph at an opset, in order.
         tolerance: the largest difference of floats, relative and absolute.
@@ -45,7 +47,7 @@ class Case:
     model: Model
     args: tuple[Any, ...]
     other: tuple[Any, ...] | None = None
-    axes: Mapping[int, Sequence[int]] = dataclasses.field(default_factory=dict)
+    axes: Axes = dataclasses.field(default_factory=dict)
     since: int = 7
     nodes: Mapping[int, Sequence[str]] = dataclasses.field(default_factory=dict)
     tolerance: float = 1e-4
@@ -82,7 +84,7 @@ def check(
     fn: Model,
     args: tuple[Any, ...],
     other_args: tuple[Any, ...] | None = None,
-    dynamic_axes: Mapping[int, Sequence[int]] | None = None,
+    dynamic_axes: Axes | None = None,
     opsets: Sequence[int] = OPSETS,
     *,
     since: int = 7,
@@ -95,7 +97,7 @@ def check(
         fn: a function or module.
         args: the example.
         other_args: further inputs for the same exported model.
-        dynamic_axes: the dynamic axes of the tensors among the arguments, by position.
+        dynamic_axes: the dynamic axes.
         opsets: the opsets.
         since: the lowest opset that can express it; below it, ``NeedsOpset`` is expected.
         nodes: the operators of the exported graph at an opset, in order.
@@ -125,25 +127,21 @@ def check(
             _compare(expected, pytree.tree_leaves(captured.signature.unflatten(results)), opset, tolerance)
 
 
-def _capture(fn: Model, args: tuple[Any, ...], axes: Mapping[int, Sequence[int]]) -> Captured:
+def _capture(fn: Model, args: tuple[Any, ...], axes: Axes) -> Captured:
     count = sum(isinstance(leaf, torch.Tensor) for leaf in pytree.tree_leaves(args))
     names = [f"x{index}" for index in range(count)]
-    dynamic = {names[index]: list(dims) for index, dims in axes.items()}
+    dynamic = {names[index]: dict(dims) if isinstance(dims, Mapping) else list(dims) for index, dims in axes.items()}
     # A scripted or plain module is exported as it is; functions are called by one.
     model = fn if isinstance(fn, torch.nn.Module) else _Call(fn)
     return capture(model.eval(), _clone(args), input_names=names, dynamic_axes=dynamic)
 
 
 def _expect_needs_opset(captured: Captured, opset: int) -> None:
-    try:
+    with pytest.raises(LoweringError) as caught:
         build(captured, default_registry(), ExportOptions(Target(opset)), {})
-    except NeedsOpset:
-        return
-    except UnsupportedOperators as error:
-        errors: list[LoweringError] = [refusal.error for refusal in error.refusals]
-        assert any(isinstance(item, NeedsOpset) for item in errors), str(error)
-        return
-    raise AssertionError(f"opset {opset} can express the model")
+    error = caught.value
+    errors = [refusal.error for refusal in error.refusals] if isinstance(error, UnsupportedOperators) else [error]
+    assert any(isinstance(item, NeedsOpset) for item in errors), f"opset {opset}: {error}"
 
 
 def _eager(fn: Model, args: tuple[Any, ...]) -> list[Any]:
