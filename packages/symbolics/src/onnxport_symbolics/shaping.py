@@ -1,8 +1,9 @@
-"""Reshapes, expansions, slices and arithmetic on sizes, for the handlers of all families.
+"""Reshapes, expansions and slices, for the handlers of all families.
 
-A size is an ``int`` where it is known during the export, else a value of rank 0 (:data:`onnxport_symbolics.op.Int`).
-The helpers write target shapes with ONNX's 0 ("copy") and -1 ("what is left") where that spares nodes that would
-compute a shape at run time.
+A size is an ``int`` where it is known during the export, else a value of rank 0
+(:data:`onnxport_symbolics.op.Int`); arithmetic on sizes is in :mod:`onnxport_symbolics.integers`. The helpers write
+target shapes with ONNX's 0 ("copy") and -1 ("what is left") where that spares nodes that would compute a shape at
+run time.
 """
 
 from __future__ import annotations
@@ -14,10 +15,8 @@ from onnxport_ir import ArrayTensor, Dim, DType, TensorType, Value
 from onnxport_ir.dims import product
 from onnxport_ir.rules.sizes import polynomial_quotient
 
+from onnxport_symbolics.integers import INT64_MAX, INT64_MIN, settle
 from onnxport_symbolics.op import Int, Op
-
-INT64_MAX = 2**63 - 1
-INT64_MIN = -(2**63)
 
 
 def dim_of(op: Op, size: Int) -> Dim | None:
@@ -28,58 +27,14 @@ def dim_of(op: Op, size: Int) -> Dim | None:
     return known[0] if known is not None and len(known) == 1 else None
 
 
-def known_or_value(op: Op, size: Int) -> Int:
-    """``size`` as a number if its formula turns out to be one."""
-    known = dim_of(op, size)
-    return known if isinstance(known, int) else size
-
-
-def plus(op: Op, left: Int, right: Int) -> Int:
-    """``left + right``."""
-    if isinstance(left, int) and isinstance(right, int):
-        return left + right
-    return known_or_value(op, op.Add(op.scalar(left, DType.INT64), op.scalar(right, DType.INT64)))
-
-
-def minus(op: Op, left: Int, right: Int) -> Int:
-    """``left - right``."""
-    if isinstance(left, int) and isinstance(right, int):
-        return left - right
-    return known_or_value(op, op.Sub(op.scalar(left, DType.INT64), op.scalar(right, DType.INT64)))
-
-
-def times(op: Op, left: Int, right: Int) -> Int:
-    """``left * right``."""
-    if isinstance(left, int) and isinstance(right, int):
-        return left * right
-    return known_or_value(op, op.Mul(op.scalar(left, DType.INT64), op.scalar(right, DType.INT64)))
-
-
-def total(op: Op, sizes: Sequence[Int]) -> Int:
-    """The product of ``sizes``; 1 for none."""
-    result = 1
-    values = []
-    for size in sizes:
-        if isinstance(size, int):
-            result *= size
-        else:
-            values.append(size)
-    if result == 0 or not values:
-        return result
-    computed: Int = values[0]
-    for value in values[1:]:
-        computed = times(op, computed, value)
-    return times(op, computed, result)
-
-
 def reshape(op: Op, x: Value, dims: Sequence[Int]) -> Value:
     """``x`` with the sizes ``dims``, as ``Tensor.view`` reads them: one may be -1, and a 0 is a size of 0.
 
     The shape is a constant unless two or more of the sizes are dynamic and none of ``x``'s at the same place. Where
-    an inferred size stands beside a dynamic one that is 0 at run time, ONNX cannot infer and the run fails (as
-    ``view`` does for a -1); it never gives wrong elements.
+    such a constant copies a size that is 0 at run time and infers another, the run fails (as ``view`` does for a -1):
+    ONNX cannot know what is meant. Before opset 14, the same holds for computed shapes.
     """
-    sizes = [known_or_value(op, size) for size in dims]
+    sizes = [settle(size) for size in dims]
     if any(isinstance(size, int) and size == 0 for size in sizes):
         return _empty(op, x, sizes)
     formulas = [dim_of(op, size) for size in sizes]
@@ -93,15 +48,13 @@ def reshape(op: Op, x: Value, dims: Sequence[Int]) -> Value:
             entries[axis] = 0
     _copy_inferred(entries, formulas, shape)
     rest = [axis for axis, entry in enumerate(entries) if not isinstance(entry, int)]
-    if rest and -1 not in entries:
-        inferred = max(rest, key=lambda axis: _cost(formulas[axis]))
-        entries[inferred] = -1
-        rest.remove(inferred)
-    if rest and op.has_attribute("Reshape", "allowzero"):
-        # A computed size of 0 must not be read as a copy, so no copies either.
+    if len(rest) + (-1 in entries) > 1 and op.has_attribute("Reshape", "allowzero"):
+        # A computed size of 0 must not be read as a copy, so there are no copies either.
         explicit = [op.dim(x, axis) if entry == 0 else entry for axis, entry in enumerate(entries)]
         result = op.Reshape(x, op.ints(explicit), allowzero=1)
     else:
+        if rest and -1 not in entries:
+            entries[max(rest, key=lambda axis: _cost(formulas[axis]))] = -1
         result = op.Reshape(x, op.ints(entries))
     return _with_formulas(op, x, result, formulas)
 
@@ -187,7 +140,7 @@ _FILLABLE = frozenset(
 
 def expand_to(op: Op, x: Value, dims: Sequence[Int]) -> Value:
     """``x`` broadcast to the sizes ``dims``, as ``Tensor.expand`` reads them: -1 keeps a size."""
-    sizes = [known_or_value(op, size) for size in dims]
+    sizes = [settle(size) for size in dims]
     added = len(sizes) - op.rank(x)
     if added < 0:
         raise op.refuse(f"an expansion of a tensor of rank {op.rank(x)} to {len(sizes)} sizes")
@@ -283,8 +236,8 @@ def slice_axis(op: Op, x: Value, axis: int, start: Int | None = None, end: Int |
     """
     axis = op.axis(x, axis)
     size = op.sizes(x)[axis]
-    first: Int = known_or_value(op, start) if start is not None else 0 if step > 0 else INT64_MAX
-    last: Int = known_or_value(op, end) if end is not None else INT64_MAX if step > 0 else INT64_MIN
+    first: Int = settle(start) if start is not None else 0 if step > 0 else INT64_MAX
+    last: Int = settle(end) if end is not None else INT64_MAX if step > 0 else INT64_MIN
     if step == 1 and isinstance(last, Value) and dim_of(op, last) == size:
         last = INT64_MAX
     if step == 1 and isinstance(size, int) and isinstance(first, int) and isinstance(last, int):

@@ -7,20 +7,10 @@ from onnxport_ir import DType, Value
 from onnxport_ir.errors import NeedsStatic
 
 from onnxport_symbolics.aten.slicing import from_front
+from onnxport_symbolics.integers import INT64_MAX, add, mul, sub
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten
-from onnxport_symbolics.shaping import (
-    INT64_MAX,
-    expand_to,
-    full,
-    minus,
-    move_axis,
-    plus,
-    reshape,
-    slice_axis,
-    times,
-    unsqueeze,
-)
+from onnxport_symbolics.shaping import expand_to, full, move_axis, reshape, slice_axis, unsqueeze
 
 
 def numbers(op: Op, count: Int) -> Value:
@@ -42,7 +32,7 @@ def _at_least_zero(op: Op, size: Int) -> Int:
 
 def diagonal_length(op: Op, rows: Int, columns: Int, offset: int) -> Int:
     """How many elements a diagonal has."""
-    return _at_least_zero(op, _least(op, plus(op, rows, min(offset, 0)), minus(op, columns, max(offset, 0))))
+    return _at_least_zero(op, _least(op, add(op, rows, min(offset, 0)), sub(op, columns, max(offset, 0))))
 
 
 @aten("diagonal", "diagonal_copy")
@@ -58,10 +48,10 @@ def diagonal(op: Op, self: Value, offset: int, dim1: int, dim2: int) -> Value:
     length = diagonal_length(op, rows, columns, offset)
     if isinstance(length, int) and length == 0:
         return full(op, [*sizes, 0], 0, op.dtype(self))
-    flat = reshape(op, x, [*sizes, times(op, rows, columns)])
-    start = offset if offset >= 0 else times(op, columns, -offset)
-    apart = plus(op, columns, 1)
-    end = plus(op, start, times(op, length, apart))
+    flat = reshape(op, x, [*sizes, mul(op, rows, columns)])
+    start = offset if offset >= 0 else mul(op, columns, -offset)
+    apart = add(op, columns, 1)
+    end = add(op, start, mul(op, length, apart))
     return op.Slice(flat, op.ints([start]), op.ints([end]), [len(sizes)], op.ints([apart]))
 
 
@@ -108,7 +98,7 @@ def diag_embed(op: Op, self: Value, offset: int, dim1: int, dim2: int) -> Value:
     rank = op.rank(self) + 1
     first, second = dim1 % rank, dim2 % rank
     *batch, length = op.dims(self)
-    size = plus(op, length, abs(offset))
+    size = add(op, length, abs(offset))
     if isinstance(length, int) and length == 0:
         matrix = full(op, [*batch, size, size], 0, op.dtype(self))
     else:
@@ -201,7 +191,7 @@ def select_scatter(op: Op, self: Value, src: Value, dim: int, index: Int) -> Val
     size = op.dim(self, axis)
     first = from_front(op, index, size)
     part = unsqueeze(op, op.cast(src, op.dtype(self)), [axis])
-    return _replaced(op, self, part, axis, first, plus(op, first, 1))
+    return _replaced(op, self, part, axis, first, add(op, first, 1))
 
 
 def _replaced(op: Op, x: Value, part: Value, axis: int, start: Int, end: Int) -> Value:
@@ -229,7 +219,7 @@ def slice_scatter(op: Op, self: Value, src: Value, dim: int, start: Int | None, 
     count = op.dim(part, axis)
     if step == 1:
         # The part is as long as the slice that it replaces, whatever `end` was.
-        return _replaced(op, self, part, axis, first, plus(op, first, count))
+        return _replaced(op, self, part, axis, first, add(op, first, count))
     return _written(op, self, part, axis, op.Add(op.Mul(numbers(op, count), step), op.scalar(first, DType.INT64)))
 
 

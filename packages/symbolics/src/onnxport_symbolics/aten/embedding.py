@@ -6,9 +6,10 @@ import numpy as np
 from onnxport_ir import DType, Value
 
 from onnxport_symbolics.aten.index import as_index
+from onnxport_symbolics.integers import add, sub
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten
-from onnxport_symbolics.shaping import full, minus, plus, reshape, slice_axis, unsqueeze
+from onnxport_symbolics.shaping import full, reshape, slice_axis, unsqueeze
 
 _SUM, _MEAN, _MAX = range(3)
 
@@ -60,7 +61,7 @@ def embedding_bag(
         reduce = (op.ReduceSum, op.ReduceMean, op.ReduceMax)[mode]
         return reduce(bags, [1], keepdims=0), None, None, None
     # An end of the last bag that is given begins the one that nothing is taken from.
-    number = minus(op, op.dim(offsets, 0), 1) if include_last_offset else op.dim(offsets, 0)
+    number = sub(op, op.dim(offsets, 0), 1) if include_last_offset else op.dim(offsets, 0)
     bags = _bags(op, weight, rows, as_index(op, indices), offsets, number, mode, padding_idx)
     return bags, None, None, None
 
@@ -92,14 +93,14 @@ def _bags(
     begun = op.LessOrEqual(op.Unsqueeze(op.cast(starts, DType.INT64), [0]), op.Unsqueeze(positions, [1]))
     bag = op.Sub(op.ReduceSum(op.cast(begun, DType.INT64), [1], keepdims=0), 1)
     if padding_idx is not None:
-        left_out = padding_idx if padding_idx >= 0 else plus(op, op.dim(weight, 0), padding_idx)
+        left_out = padding_idx if padding_idx >= 0 else add(op, op.dim(weight, 0), padding_idx)
         is_left_out = op.Equal(op.cast(indices, DType.INT64), op.scalar(left_out, DType.INT64))
         bag = op.Where(is_left_out, op.scalar(number, DType.INT64), bag)
     index = op.Unsqueeze(bag, [1])
-    table: list[Int] = [plus(op, number, 1), op.dim(weight, 1)]
+    table: list[Int] = [add(op, number, 1), op.dim(weight, 1)]
     counts = full(op, [table[0], 1], 0, DType.INT64)
     ones = full(op, [size, 1], 1, DType.INT64)
-    counts = slice_axis(op, op.ScatterND(counts, index, ones, reduction="add"), 0, 0, minus(op, table[0], 1))
+    counts = slice_axis(op, op.ScatterND(counts, index, ones, reduction="add"), 0, 0, sub(op, table[0], 1))
     neutral = -np.inf if mode == _MAX else 0
     filled = full(op, table, neutral, dtype)
     reduced = op.ScatterND(filled, index, rows, reduction="max" if mode == _MAX else "add")

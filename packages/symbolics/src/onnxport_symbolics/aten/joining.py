@@ -9,18 +9,11 @@ import numpy as np
 from onnxport_ir import DType, Value
 from onnxport_ir.errors import NeedsStatic
 
+from onnxport_symbolics.integers import mul
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.promote import result_dtype
 from onnxport_symbolics.registry import aten
-from onnxport_symbolics.shaping import (
-    broadcast_shape,
-    expand_to,
-    flatten_all,
-    full,
-    reshape,
-    times,
-    unsqueeze,
-)
+from onnxport_symbolics.shaping import broadcast_shape, expand_to, flatten_all, full, reshape, unsqueeze
 
 
 def tensor_list(op: Op, tensors: object) -> list[Value]:
@@ -191,7 +184,7 @@ def repeat(op: Op, self: Value, repeats: Sequence[Int]) -> Value:
     if not repeats:
         return x
     if any(isinstance(count, int) and count == 0 for count in repeats):
-        return full(op, [times(op, size, n) for size, n in zip(op.dims(x), repeats, strict=True)], 0, op.dtype(x))
+        return full(op, [mul(op, size, n) for size, n in zip(op.dims(x), repeats, strict=True)], 0, op.dtype(x))
     # Where everything that is repeated has size 1, expanding does without a copy of the elements.
     if all(n == 1 or size == 1 for n, size in zip(repeats, op.sizes(x), strict=True)):
         return expand_to(op, x, [-1 if isinstance(n, int) and n == 1 else n for n in repeats])
@@ -218,7 +211,7 @@ def repeat_interleave_int(op: Op, self: Value, repeats: Int, dim: int | None, ou
     grown: list[Int] = [-1] * (len(sizes) + 1)
     grown[axis + 1] = repeats
     x = expand_to(op, unsqueeze(op, x, [axis + 1]), grown)
-    return reshape(op, x, [*sizes[:axis], times(op, size, repeats), *sizes[axis + 1 :]])
+    return reshape(op, x, [*sizes[:axis], mul(op, size, repeats), *sizes[axis + 1 :]])
 
 
 @aten("repeat_interleave.Tensor")

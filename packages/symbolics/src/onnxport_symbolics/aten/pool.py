@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from onnxport_ir import DType, Value
 
 from onnxport_symbolics.aten.conv import spread, unbatched
+from onnxport_symbolics.integers import add, mul
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten
-from onnxport_symbolics.shaping import plus, slice_axis, times, transpose
+from onnxport_symbolics.shaping import slice_axis, transpose
 
 
 def _max_pool(spatial: int) -> None:
@@ -199,9 +200,9 @@ def _even_window(op: Op, x: Value, sizes: Sequence[int]) -> tuple[int, ...] | No
 
 def _edge(op: Op, index: int, length: Int, size: int, *, up: bool = False) -> Int:
     """``index * length / size``, rounded down, or up."""
-    scaled = times(op, length, index)
+    scaled = mul(op, length, index)
     if up:
-        scaled = plus(op, scaled, size - 1)
+        scaled = add(op, scaled, size - 1)
     if isinstance(scaled, int):
         return scaled // size
     return op.Div(scaled, size)

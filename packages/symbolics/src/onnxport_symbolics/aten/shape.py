@@ -8,9 +8,10 @@ from onnxport_ir import Dim, DType, TensorType, Value
 from onnxport_ir.dims import hint_of
 from onnxport_ir.errors import NeedsStatic
 
+from onnxport_symbolics.integers import product
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten
-from onnxport_symbolics.shaping import flatten_all, reshape, total, transpose, unsqueeze
+from onnxport_symbolics.shaping import flatten_all, reshape, transpose, unsqueeze
 
 
 @aten("view", "_unsafe_view", "_reshape_alias", "view_copy")
@@ -58,7 +59,7 @@ def flatten(op: Op, self: Value, start_dim: int = 0, end_dim: int = -1) -> Value
     if end == rank - 1 and start == 1 and op.dtype(self) in _FLATTENED:
         return op.Flatten(self, axis=1)
     sizes = op.dims(self)
-    return reshape(op, self, [*sizes[:start], total(op, sizes[start : end + 1]), *sizes[end + 1 :]])
+    return reshape(op, self, [*sizes[:start], product(op, sizes[start : end + 1]), *sizes[end + 1 :]])
 
 
 #: The types that Flatten has had from the start; Reshape has always taken all.
@@ -216,7 +217,7 @@ def pixel_shuffle(op: Op, self: Value, upscale_factor: int) -> Value:
     x = reshape(op, self, [*batch, channels, r, r, height, width])
     n = len(batch)
     x = op.Transpose(x, perm=[*range(n + 1), n + 3, n + 1, n + 4, n + 2])
-    return reshape(op, x, [*batch, channels, total(op, [height, r]), total(op, [width, r])])
+    return reshape(op, x, [*batch, channels, product(op, [height, r]), product(op, [width, r])])
 
 
 @aten("pixel_unshuffle")
@@ -228,7 +229,7 @@ def pixel_unshuffle(op: Op, self: Value, downscale_factor: int) -> Value:
     x = reshape(op, self, [*batch, channels, height, r, width, r])
     n = len(batch)
     x = op.Transpose(x, perm=[*range(n + 1), n + 2, n + 4, n + 1, n + 3])
-    return reshape(op, x, [*batch, total(op, [channels, r * r]), height, width])
+    return reshape(op, x, [*batch, product(op, [channels, r * r]), height, width])
 
 
 @aten("channel_shuffle", "native_channel_shuffle")

@@ -11,21 +11,10 @@ from onnxport_ir.dims import exact_div
 from onnxport_ir.errors import NeedsStatic
 from onnxport_ir.rules.sizes import is_nonnegative
 
+from onnxport_symbolics.integers import INT64_MIN, add, mul, settle, sub
 from onnxport_symbolics.op import Int, Op, sequence_of
 from onnxport_symbolics.registry import aten
-from onnxport_symbolics.shaping import (
-    INT64_MIN,
-    dim_of,
-    flatten_all,
-    index_axis,
-    known_or_value,
-    minus,
-    plus,
-    reshape,
-    slice_axis,
-    times,
-    unsqueeze,
-)
+from onnxport_symbolics.shaping import dim_of, flatten_all, index_axis, reshape, slice_axis, unsqueeze
 
 
 @aten("slice.Tensor", "slice_copy.Tensor")
@@ -44,7 +33,7 @@ def select(op: Op, self: Value, dim: int, index: Int) -> Value:
 def narrow(op: Op, self: Value, dim: int, start: Int, length: Int) -> Value:
     """narrow(Tensor(a) self, int dim, SymInt start, SymInt length); narrow.Tensor(..., Tensor start, SymInt length)"""
     first = from_front(op, start, op.dim(self, op.axis(self, dim)))
-    return slice_axis(op, self, dim, first, plus(op, first, length))
+    return slice_axis(op, self, dim, first, add(op, first, length))
 
 
 def from_front(op: Op, index: Int, size: Int) -> Int:
@@ -53,9 +42,9 @@ def from_front(op: Op, index: Int, size: Int) -> Int:
     if known is not None and is_nonnegative(known):
         return index
     if isinstance(index, int):
-        return plus(op, size, index)
+        return add(op, size, index)
     index = op.cast(index, DType.INT64)
-    return known_or_value(op, op.Where(op.Less(index, 0), op.scalar(plus(op, index, size), DType.INT64), index))
+    return settle(op.Where(op.Less(index, 0), op.scalar(add(op, index, size), DType.INT64), index))
 
 
 def cut(op: Op, x: Value, axis: int, sizes: Sequence[Int]) -> list[Value]:
@@ -128,8 +117,8 @@ def chunk(op: Op, self: Value, chunks: int, dim: int) -> list[Value]:
         return cut(op, self, axis, [part] * chunks)
     if chunks == 2:
         length = op.dim(self, axis)
-        first = op.Div(plus(op, length, 1), 2)
-        return cut(op, self, axis, [first, minus(op, length, first)])
+        first = op.Div(add(op, length, 1), 2)
+        return cut(op, self, axis, [first, sub(op, length, first)])
     raise NeedsStatic(
         f"chunk into {chunks} parts along an axis of dynamic size: for some sizes there are fewer",
         where=op.place,
@@ -174,7 +163,7 @@ def _sections(op: Op, size: Int, sections: int) -> list[Int]:
         part, rest = divmod(size, sections)
         return [part + (index < rest) for index in range(sections)]
     # The first index // sections elements beyond a multiple go to the first parts, one each.
-    return [op.Div(plus(op, size, sections - 1 - index), sections) for index in range(sections)]
+    return [op.Div(add(op, size, sections - 1 - index), sections) for index in range(sections)]
 
 
 def _numpy_split(name: str, axis_of: tuple[int, ...]) -> None:
@@ -271,7 +260,7 @@ def _rolled(op: Op, x: Value, axis: int, shift: Int) -> Value:
         start = 0
     else:
         # A size of 0 has no remainders; with 1 in its place the slices of nothing are empty all the same.
-        start = op.Mod(op.scalar(minus(op, 0, shift), DType.INT64), op.Max(op.scalar(size, DType.INT64), 1))
+        start = op.Mod(op.scalar(sub(op, 0, shift), DType.INT64), op.Max(op.scalar(size, DType.INT64), 1))
     if isinstance(start, int) and start == 0:
         return x
     return op.Concat(slice_axis(op, x, axis, start), slice_axis(op, x, axis, 0, start), axis=axis)
@@ -287,8 +276,8 @@ def unfold(op: Op, self: Value, dimension: int, size: int, step: int) -> Value:
     if isinstance(length, int):
         starts: Value = op.const(np.arange(0, length - size + 1, step, dtype=np.int64)[:, None])
     else:
-        count = plus(op, op.Div(op.scalar(plus(op, length, -size), DType.INT64), step), 1)
-        starts = op.Unsqueeze(op.Range(0, op.scalar(times(op, count, step), DType.INT64), step), [1])
+        count = add(op, op.Div(op.scalar(add(op, length, -size), DType.INT64), step), 1)
+        starts = op.Unsqueeze(op.Range(0, op.scalar(mul(op, count, step), DType.INT64), step), [1])
     index = op.Add(starts, np.arange(size, dtype=np.int64))
     windows = op.Gather(self, index, axis=axis)
     rank = op.rank(self) + 1
