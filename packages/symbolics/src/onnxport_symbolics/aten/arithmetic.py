@@ -300,10 +300,10 @@ def atan2(op: Op, self: Value, other: Value) -> Value:
     """atan2(Tensor self, Tensor other) -> Tensor; the angle of the point (x=other, y=self)"""
     y, x = promote_real(op, self, other, to_float=True)
     zero, pi = op.const_like(0, y), op.const_like(3.141592653589793, y)
-    # 0/0 must give 0, or pi if x is negative; the sign of y counts even if it is a zero's.
+    # 0/0 must give 0, or pi if x is negative; the signs of zeros count.
     angle = op.Atan(op.Where(op.Equal(y, zero), y, op.Div(y, x)))
     half_turn = op.Where(is_sign_set(op, y), op.Neg(pi), pi)
-    return op.Add(angle, op.Where(op.Less(x, zero), half_turn, zero))
+    return op.Add(angle, op.Where(is_sign_set(op, x), half_turn, zero))
 
 
 def is_sign_set(op: Op, x: Value) -> Value:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from onnxport_ir import DType, Value
 
-from onnxport_symbolics.aten.arithmetic import promote_real, with_number
+from onnxport_symbolics.aten.arithmetic import known_number, promote_real, with_number
 from onnxport_symbolics.aten.casts import convert, filled_like, real_dtype
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.promote import TensorOrNumber, as_dtype, promote, result_dtype
@@ -103,17 +103,22 @@ def clamp(op: Op, self: Value, min: TensorOrNumber | None = None, max: TensorOrN
         raise op.refuse(f"clamp of {dtype.short}")
     x = op.cast(self, dtype)
     low, high = (None if bound is None else as_dtype(op, bound, dtype) for bound in (min, max))
-    if dtype is not DType.BOOL and all(_is_clip_bound(bound) for bound in (low, high)):
+    if dtype is not DType.BOOL and _is_clip(low, high):
         return op.Clip(x, low, high)
     x = x if low is None else maximum(op, x, low)
     return x if high is None else minimum(op, x, high)
 
 
-def _is_clip_bound(bound: Value | None) -> bool:
-    """ONNX's Clip takes bounds of rank 0; a NaN must go the way of tensors, on which it has an effect."""
-    if bound is None:
-        return True
-    return bound.rank == 0 and not (bound.const is not None and bool(np.isnan(bound.array().astype(np.float64))))
+def _is_clip(low: Value | None, high: Value | None) -> bool:
+    """Whether ONNX's Clip has the same results as a maximum and a minimum.
+
+    Its bounds are of rank 0; ONNX Runtime takes the largest number for one that is missing, so that infinity is
+    clipped; and before opset 11 it wants them in order.
+    """
+    if low is None or high is None or low.rank != 0 or high.rank != 0:
+        return False
+    least, most = known_number(low), known_number(high)
+    return least is None or most is None or least <= most
 
 
 @aten("clamp_min")
@@ -219,9 +224,7 @@ def nan_to_num(
         x = op.Where(op.Equal(x, op.const_like(-math.inf, x)), op.const_like(neginf, x), x)
     if posinf is not None and neginf is not None:
         return x
-    low = None if neginf is not None else op.const_like(-largest, x)
-    high = None if posinf is not None else op.const_like(largest, x)
-    return op.Clip(x, low, high)
+    return clamp(op, x, None if neginf is not None else -largest, None if posinf is not None else largest)
 
 
 _LARGEST = {

@@ -11,7 +11,7 @@ from onnxport_ir import DType, Value
 from onnxport_symbolics.aten.arithmetic import add, promote_real, sub
 from onnxport_symbolics.aten.casts import convert, real_dtype
 from onnxport_symbolics.aten.reduce import amax, amin, reduce_dims
-from onnxport_symbolics.op import Op
+from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.promote import promote_dtypes
 from onnxport_symbolics.registry import aten
 
@@ -148,7 +148,7 @@ def cosine_similarity(op: Op, x1: Value, x2: Value, dim: int = 1, eps: float = 1
     left, right = (_with_whole_axis(op, x, product, axis) for x in (left, right))
     total = reduce_dims(op, "ReduceSum", product, [axis])
     limit = op.const(eps, dtype)
-    norms = [op.Clip(vector_norm(op, x, 2, [axis]), limit) for x in (left, right)]
+    norms = [op.Max(vector_norm(op, x, 2, [axis]), limit) for x in (left, right)]
     return op.Div(total, op.Mul(*norms))
 
 
@@ -174,9 +174,15 @@ def cdist(op: Op, x1: Value, x2: Value, p: float = 2.0, compute_mode: int | None
 @aten("pdist", "_pdist_forward")
 def pdist(op: Op, self: Value, p: float = 2.0) -> Value:
     """pdist(Tensor self, float p=2) -> Tensor; self (N, M): the distances of rows i < j"""
-    count = op.sizes(self)[0]
-    if not isinstance(count, int):
-        raise op.refuse("pdist of a dynamic number of rows")
-    first, second = np.triu_indices(count, 1)
-    rows = [op.Gather(self, op.const(index.astype(np.int64)), axis=0) for index in (first, second)]
+    rows = [op.Gather(self, index, axis=0) for index in _pairs(op, op.dim(self, 0))]
     return vector_norm(op, op.Sub(*rows), p, [-1])
+
+
+def _pairs(op: Op, count: Int) -> list[Value]:
+    """The indices i and j of all pairs i < j below ``count``, in order."""
+    if isinstance(count, int):
+        return [op.const(index.astype(np.int64)) for index in np.triu_indices(count, 1)]
+    numbers = op.Range(op.const(0), count, op.const(1))
+    before = op.Less(op.Unsqueeze(numbers, op.const([1])), op.Unsqueeze(numbers, op.const([0])))
+    found = op.NonZero(before)
+    return [op.Gather(found, op.const(row), axis=0) for row in (0, 1)]

@@ -261,5 +261,6 @@ def trace(op: Op, self: Value) -> Value:
     if isinstance(rows, int) and isinstance(columns, int):
         mask = op.const(np.eye(rows, columns, dtype=np.bool_))
     else:
-        mask = op.EyeLike(self, dtype=DType.BOOL)
+        # ONNX Runtime has no EyeLike that gives bool.
+        mask = op.cast(op.EyeLike(self, dtype=DType.INT64), DType.BOOL)
     return sum_(op, op.Where(mask, self, op.const_like(0, self)))
