@@ -37,6 +37,9 @@ _DIVISIONS: dict[str, Callable[..., Any]] = {
     "div": operator.truediv,
 }
 
+#: The operators that :func:`fold` looks at; all others it need not be asked about.
+FOLDED = frozenset({"__is__", "__isnot__", "_unwrap_optional", "len", "__getitem__", *_NUMBERS, *_DIVISIONS})
+
 
 def fold(op: OpName, args: tuple[Arg, ...]) -> tuple[bool, Arg]:
     """The value of a call of the script language's own operators, if it is known.

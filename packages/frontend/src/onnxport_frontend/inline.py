@@ -16,7 +16,7 @@ from onnxport_ir.errors import CaptureFailed, InternalError, NotYetSupported, On
 from onnxport_ir.types import AnyType
 
 from onnxport_frontend import _torch_private as private
-from onnxport_frontend.fold import fold
+from onnxport_frontend.fold import FOLDED, fold
 from onnxport_frontend.places import Places
 from onnxport_frontend.schema import Schema, Schemas, literal, tensor_literal
 from onnxport_frontend.value_types import Typer
@@ -141,8 +141,9 @@ class Inliner:
         else:
             op = schema.op
             args, names = schema.bind(given)
-            _refuse_lost_writes(schema, args)
-            folded, value = fold(op, args)
+            if schema.is_mutable:
+                _refuse_lost_writes(schema, args)
+            folded, value = fold(op, args) if op.name in FOLDED else (False, None)
             if folded and len(outputs) == 1:
                 frame.values[outputs[0].unique()] = value
                 return
@@ -166,10 +167,11 @@ class Inliner:
 
     def _constant(self, node: private.Node, frame: _Frame) -> None:
         output = node.output()
-        if output.type().kind() == "FunctionType":
+        value = output.toIValue()
+        if value is None and output.type().kind() == "FunctionType":
             frame.values[output.unique()] = _Function()
-            return
-        frame.values[output.unique()] = self._literal(output.toIValue())
+        else:
+            frame.values[output.unique()] = value if type(value) in _PLAIN else self._literal(value)
 
     def _literal(self, value: Any) -> Arg:
         if isinstance(value, torch.Tensor):
@@ -348,6 +350,7 @@ class Inliner:
         return name
 
 
+_PLAIN = frozenset({type(None), bool, int, float, str})
 _IF = OpName("prim", "If")
 _LOOP = OpName("prim", "Loop")
 _PYTHON_OP = OpName("prim", "PythonOp")
@@ -378,13 +381,13 @@ def as_arg(value: Known) -> Arg:
     Raises:
         NotYetSupported: for what exists only while graphs are followed.
     """
+    if not isinstance(value, (_Module, _Function, StaticDict)):
+        return value
     if isinstance(value, _Module):
         raise NotYetSupported(f"the module {value.path} as a value")
     if isinstance(value, _Function):
         raise NotYetSupported("a function as a value")
-    if isinstance(value, StaticDict):
-        raise NotYetSupported("a dictionary as an argument or the result of a branch")
-    return value
+    raise NotYetSupported("a dictionary as an argument or the result of a branch")
 
 
 def _refuse_lost_writes(schema: Schema, args: tuple[Arg, ...]) -> None:

@@ -44,7 +44,7 @@ def preserved(model: torch.nn.Module, training: bool | None) -> Iterator[None]:
         with torch.no_grad():
             for tensor, version, before in values:
                 # The running statistics of a normalization are written to without being counted.
-                if private.write_count(tensor) != version or not torch.equal(_bits(tensor), _bits(before)):
+                if private.write_count(tensor) != version or not _same(tensor, before):
                     tensor.copy_(before)
         for module, mode in zip(modules, modes, strict=True):
             module.training = mode
@@ -79,7 +79,7 @@ class _Parameter:
     ``parameter.data.add_(1)`` is counted nowhere, so a sample of the values is compared.
     """
 
-    _SAMPLE = 4096
+    _SAMPLE = 512
 
     def __init__(self, name: str, parameter: torch.nn.Parameter) -> None:
         self.name = name
@@ -97,18 +97,25 @@ class _Parameter:
             parameter.data = self._data
             written = True
         parameter.grad = self._grad
-        return written or not torch.equal(self._sample(), self._values)
+        return written or not _same(self._sample(), self._values)
 
     def _sample(self) -> torch.Tensor:
         data = self._data
         if data.numel() > self._SAMPLE:
             step = data.numel() // self._SAMPLE
             data = data.view(-1)[::step] if data.is_contiguous() else data[(slice(0, 1),) * data.dim()]
-        return _bits(data)
+        return data
+
+
+def _same(left: torch.Tensor, right: torch.Tensor) -> bool:
+    """Whether two tensors of one type and shape hold the same elements, bit by bit."""
+    if left.is_floating_point() and left.dtype.itemsize > 1 and torch.equal(left, right):
+        return True
+    # nan differs from itself, and some types cannot be compared at all; their bytes can.
+    return torch.equal(_bits(left), _bits(right))
 
 
 def _bits(tensor: torch.Tensor) -> torch.Tensor:
-    """The elements as bytes, which compare equal where they are the same, nan or not."""
     return tensor.detach().reshape(-1).contiguous().view(torch.uint8)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from onnxport_ir.captured import Arg, Device, Enumeral, OpName, TensorLiteral
+from onnxport_ir.captured import Arg, Device, Enumeral, OpName, TensorLiteral, Var
 from onnxport_ir.dtypes import DType
 from onnxport_ir.errors import CaptureFailed
 from onnxport_ir.tensors import ArrayTensor
@@ -171,6 +171,8 @@ _WRAPPED: dict[type, DType] = {
 
 
 def _as_kind(arg: Arg, kind: str) -> Arg:
+    if arg is None or isinstance(arg, Var):
+        return arg
     if isinstance(arg, tuple):
         return tuple(_as_kind(item, kind) for item in arg)
     if kind == "Tensor" and isinstance(arg, (bool, int, float, complex)):

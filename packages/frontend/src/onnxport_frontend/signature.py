@@ -130,7 +130,7 @@ def _own(leaf: Any) -> Any:
         return leaf
     try:
         return copy.deepcopy(leaf)
-    except Exception:
+    except Exception:  # a user's __deepcopy__ may raise anything; the call then gets the object itself
         return leaf
 
 
@@ -155,7 +155,7 @@ def _same(left: Any, right: Any) -> bool:
         return False
     try:
         return bool(left == right)
-    except Exception:
+    except Exception:  # a user's __eq__ may raise anything; the values are then not known to be the same
         return False
 
 
