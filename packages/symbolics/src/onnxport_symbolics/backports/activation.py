@@ -130,7 +130,7 @@ def erf(op: Op, x: Value) -> Value:
     if dtype not in (DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16):
         raise op.needs("Erf")
     # Beyond 4 it is 1 in single precision.
-    wide = op.Clip(op.cast(x, DType.FLOAT64), op.const(-4.0, DType.FLOAT64), op.const(4.0, DType.FLOAT64))
+    wide = op.cast(op.Clip(op.cast(x, DType.FLOAT32), op.const(-4.0), op.const(4.0)), DType.FLOAT64)
     square = op.Mul(wide, wide)
     ratio = op.Div(_polynomial(op, square, ERF_NUMERATOR), _polynomial(op, square, ERF_DENOMINATOR))
     return op.cast(op.Mul(wide, ratio), dtype)

@@ -61,3 +61,27 @@ def constant_of_numbers(op: Op, call: Call) -> Call | Value:
     if "value_string" in call.attributes or "value_strings" in call.attributes:
         raise op.needs_opset("Constant with texts", 12)
     return call
+
+
+@downgrade("Scan", at=9)
+def scan_of_batches(op: Op, call: Call) -> tuple[Value, ...]:
+    """Every operand and result had a batch axis before all others, and nothing was scanned or stacked elsewhere."""
+    count = int(call.attributes["num_scan_inputs"])
+    states = len(call.operands) - count
+    axes = call.attributes.get("scan_input_axes", (0,) * count)
+    reverse = any(call.attributes.get("scan_output_directions", ()))
+    if reverse or any(call.attributes.get("scan_output_axes", ())):
+        raise op.needs_opset("Scan with scan_output_axes or scan_output_directions", 9)
+    operands: list[Value | None] = [None]
+    for index, operand in enumerate(value for value in call.operands if value is not None):
+        axis = axes[index - states] if index >= states else 0
+        if axis:
+            rank = op.rank(operand)
+            rest = [other for other in range(rank) if other != axis % rank]
+            operand = op.Transpose(operand, perm=[axis % rank, *rest])
+        operands.append(op.Unsqueeze(operand, [0]))
+    attributes = {"body": call.attributes["body"], "num_scan_inputs": count}
+    if "scan_input_directions" in call.attributes:
+        attributes["directions"] = call.attributes["scan_input_directions"]
+    results = op.emit(Call("Scan", operands, attributes, call.num_results))
+    return tuple(op.Squeeze(result, [0]) for result in results)

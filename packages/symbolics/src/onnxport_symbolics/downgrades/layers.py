@@ -11,6 +11,7 @@ from onnxport_symbolics.calls import Call, downgrade
 from onnxport_symbolics.downgrades.axes import first
 from onnxport_symbolics.integers import known_ints
 from onnxport_symbolics.op import Op
+from onnxport_symbolics.sampling import sampled
 
 #: Names of modes of GridSample before and after opset 20.
 _OLD_MODES = {"linear": "bilinear", "cubic": "bicubic"}
@@ -163,11 +164,13 @@ def sequence_comes_first(op: Op, call: Call) -> Call | tuple[Value, ...]:
 
 
 @downgrade("GridSample", at=20)
-def grid_sample_in_two_dimensions(op: Op, call: Call) -> Call:
+def grid_sample_in_two_dimensions(op: Op, call: Call) -> Call | Value:
     """The modes had other names, and images two dimensions."""
-    if op.rank(first(call)) != 4:
-        raise op.needs_opset(f"GridSample of rank {op.rank(first(call))}", 20)
     mode = str(call.attributes.get("mode", "linear"))
+    data, grid = call.operands
+    if op.rank(first(call)) != 4 and data is not None and grid is not None:
+        corners = bool(call.attributes.get("align_corners", 0))
+        return sampled(op, data, grid, corners, mode, str(call.attributes.get("padding_mode", "zeros")))
     call.attributes["mode"] = _OLD_MODES.get(mode, mode)
     return call
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from onnxport_ir import DType, Value
 
+from onnxport_symbolics.bits import shifted
 from onnxport_symbolics.calls import Call, downgrade
 from onnxport_symbolics.downgrades.axes import first
 from onnxport_symbolics.downgrades.shaping import attribute_number
@@ -226,12 +227,34 @@ def celu_of_single_precision(op: Op, call: Call) -> Call | Value:
 
 
 @downgrade("BitShift", at=28)
-def shift_of_unsigned(op: Op, call: Call) -> Call:
-    """Only unsigned integers were shifted: a wider type would keep bits that a narrow one shifts out."""
-    data = first(call)
-    if op.dtype(data).is_signed:
-        raise op.needs_opset(f"BitShift of {op.dtype(data).short}", 28)
-    return call
+def shift_of_unsigned(op: Op, call: Call) -> Call | Value:
+    """Only unsigned integers were shifted, and by less than their width."""
+    data, amount = _given(call)
+    dtype = op.dtype(data)
+    if dtype.is_signed:
+        return shifted(op, data, amount, str(call.attributes["direction"]))
+    known = None if amount.const is None or amount.is_weight else amount.array()
+    if known is not None and (known < dtype.bits).all():
+        return call
+    width = op.const(dtype.bits, dtype)
+    inside = op.Less(amount, width)
+    (result,) = op.emit(Call("BitShift", [data, op.Where(inside, amount, op.const(0, dtype))], call.attributes))
+    return op.Where(inside, result, op.const(0, dtype))
+
+
+@downgrade("Mod", at=28)
+def remainder_of_floats(op: Op, call: Call) -> Call | Value:
+    """The remainder of floats had the sign of the dividend; one with the divisor's is made of it."""
+    dividend, divisor = _given(call)
+    dtype = op.dtype(dividend)
+    if not dtype.is_float or call.attributes.get("fmod", 0):
+        return call
+    rest = op.Mod(dividend, divisor, fmod=1)
+    zero = op.const(0, dtype)
+    other = op.Or(
+        op.And(op.Less(rest, zero), op.Greater(divisor, zero)), op.And(op.Greater(rest, zero), op.Less(divisor, zero))
+    )
+    return op.Where(other, op.Add(rest, divisor), rest)
 
 
 def _given(call: Call) -> list[Value]:
