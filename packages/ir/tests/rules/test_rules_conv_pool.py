@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from onnxport_ir import DimSource, DType, Node, SymDim, TensorType, Value
-from onnxport_ir.rules import infer
+from onnxport_ir.rules import ShapeMismatch, infer
 
 n, m, h, w, k = (SymDim.named(name) for name in "nmhwk")
 X = ("f32", n, 4, h, w)
@@ -124,3 +124,34 @@ def test_common_ceil_mode_has_a_formula():
         node = Node("MaxPool", [x], {"kernel_shape": (kernel,), "strides": (stride,), "pads": pads, "ceil_mode": 1})
         (found,) = infer(node, 18, DimSource())
         assert "?" not in str(found)
+
+
+def test_unknown_operands_keep_what_is_known():
+    unknown, x, weight = (Value(TensorType(DType.FLOAT32, shape)) for shape in (None, (n, 3, h), (8, 3, 5)))
+
+    def typed(op, operands, **attributes):
+        return str(infer(Node(op, operands, attributes), 18, DimSource())[0])
+
+    assert typed("Conv", [unknown, weight]) == "f32[?0,8,?1]"
+    assert typed("Conv", [x, unknown]) == "f32[n,?0,?1]"
+    assert typed("Conv", [unknown, unknown]) == "f32[...]"
+    assert typed("ConvTranspose", [x, unknown]) == "f32[?0,?1,?2]"
+    assert typed("ConvTranspose", [unknown, unknown]) == "f32[...]"
+    assert typed("MaxPool", [unknown], kernel_shape=(2, 2)) == "f32[?0,?1,?2,?3]"
+    assert typed("GlobalMaxPool", [unknown]) == "f32[...]"
+
+
+@pytest.mark.parametrize(
+    ("shapes", "attributes"),
+    [
+        (((2, 3), (8, 3)), {}),
+        (((2, 3, 9), (8, 3, 3, 3)), {}),
+        (((2, 3, 9), (8, 3, 3)), {"strides": (1, 1)}),
+        (((2, 3, 9), (8, 3, 3)), {"pads": (1,)}),
+        (((2, 3, 9), (8, 3, 3)), {"strides": (0,)}),
+    ],
+)
+def test_contradictions(shapes, attributes):
+    node = Node("Conv", [Value(TensorType(DType.FLOAT32, shape)) for shape in shapes], attributes)
+    with pytest.raises(ShapeMismatch):
+        infer(node, 18, DimSource())

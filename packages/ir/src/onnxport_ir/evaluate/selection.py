@@ -69,7 +69,7 @@ def _scatter_elements(call: Call) -> list[Array]:
     require(is_integer(indices) and _in_range(indices, data.shape[axis]) and indices.shape == updates.shape)
     require(data.ndim == indices.ndim and data.dtype == updates.dtype)
     places = np.where(indices < 0, indices + data.shape[axis], indices)
-    grid = list(np.indices(indices.shape))
+    grid: list[Array] = list(np.indices(indices.shape))
     grid[axis] = places
     # Which of two updates to one place wins is not defined.
     flat = np.ravel_multi_index([part.reshape(-1) for part in grid], data.shape)
