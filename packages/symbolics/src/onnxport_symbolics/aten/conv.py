@@ -10,7 +10,7 @@ from onnxport_symbolics.op import Op
 from onnxport_symbolics.registry import aten
 
 
-@aten("_convolution", "convolution")
+@aten("_convolution", "convolution", "convolution_overrideable")
 def convolution(
     op: Op,
     input: Value,
@@ -29,9 +29,12 @@ def convolution(
     input (N, C, *), weight (M, C/groups, *), or (C, M/groups, *) if transposed; bias (M).
     """
     spatial = op.rank(weight) - 2
-    pads = list(spread(padding, spatial)) * 2
+    pads = spread(padding, spatial) * 2
     if not transposed:
         return _conv(op, input, weight, bias, stride, pads, dilation, groups)
+    strides = spread(stride, spatial)
+    pads, extra = _within_stride(op, pads, spread(output_padding, spatial), strides)
+    _check_dtype(op, input)
     return unbatched(
         op,
         input,
@@ -41,13 +44,32 @@ def convolution(
             weight,
             bias,
             kernel_shape=_kernel(op, weight),
-            strides=spread(stride, spatial),
+            strides=strides,
             pads=pads,
             dilations=spread(dilation, spatial),
-            output_padding=spread(output_padding, spatial),
+            output_padding=extra,
             group=groups,
         ),
     )
+
+
+def _within_stride(
+    op: Op, pads: Sequence[int], extra: Sequence[int], strides: Sequence[int]
+) -> tuple[list[int], list[int]]:
+    """Padding and output padding of a transposed convolution with the latter below the stride, as ONNX has it.
+
+    What is added to the end of the result is taken off what is cut from there.
+    """
+    pads, extra = list(pads), list(extra)
+    for axis, stride in enumerate(strides):
+        end = axis + len(strides)
+        if extra[axis] >= stride:
+            less = min(extra[axis], pads[end])
+            pads[end] -= less
+            extra[axis] -= less
+        if extra[axis] >= stride:
+            raise op.refuse("a transposed convolution with an output padding beyond padding and stride")
+    return pads, extra
 
 
 @aten("_convolution_mode")
@@ -95,7 +117,7 @@ def conv(
     """
     if isinstance(padding, str):
         return convolution_mode(op, input, weight, bias, stride, padding, dilation, groups)
-    pads = list(spread(padding, op.rank(weight) - 2)) * 2
+    pads = spread(padding, op.rank(weight) - 2) * 2
     return _conv(op, input, weight, bias, stride, pads, dilation, groups)
 
 
@@ -117,6 +139,123 @@ def conv_transpose(
     return convolution(op, input, weight, bias, stride, padding, dilation, True, output_padding, groups)
 
 
+@aten(
+    "cudnn_convolution",
+    "mkldnn_convolution",
+    "miopen_convolution",
+    "_mps_convolution",
+    "_nnpack_spatial_convolution",
+    "slow_conv_dilated2d",
+    "slow_conv_dilated3d",
+    "slow_conv3d",
+    "slow_conv3d_forward",
+    "_slow_conv2d_forward",
+    "thnn_conv2d",
+)
+def backend_convolution(
+    op: Op,
+    weight: Value,
+    padding: Sequence[int],
+    stride: Sequence[int],
+    self: Value | None = None,
+    input: Value | None = None,
+    bias: Value | None = None,
+    dilation: Sequence[int] = (1,),
+    groups: int = 1,
+    kernel_size: object = None,
+) -> Value:
+    """cudnn_convolution(Tensor self, Tensor weight, SymInt[] padding, SymInt[] stride, SymInt[] dilation,
+    SymInt groups, bool benchmark, bool deterministic, bool allow_tf32) -> Tensor;
+    thnn_conv2d(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias=None, SymInt[2] stride=1,
+    SymInt[2] padding=0) -> Tensor
+    """
+    x = self if self is not None else input
+    if x is None:
+        raise op.refuse("a convolution without its operand")
+    return _conv(op, x, weight, bias, stride, spread(padding, op.rank(weight) - 2) * 2, dilation, groups)
+
+
+@aten("cudnn_convolution_relu", "miopen_convolution_relu", "cudnn_convolution_add_relu", "miopen_convolution_add_relu")
+def convolution_relu(
+    op: Op,
+    self: Value,
+    weight: Value,
+    bias: Value | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    z: Value | None = None,
+    alpha: float | None = None,
+) -> Value:
+    """cudnn_convolution_add_relu(Tensor self, Tensor weight, Tensor z, Scalar? alpha, Tensor? bias, SymInt[] stride,
+    SymInt[] padding, SymInt[] dilation, SymInt groups) -> Tensor
+    """
+    result = backend_convolution(op, weight, padding, stride, self, None, bias, dilation, groups)
+    if z is not None:
+        result = op.Add(result, op.Mul(z, op.const_like(1 if alpha is None else alpha, z)))
+    return op.Relu(result)
+
+
+@aten("_conv_depthwise2d", "conv_depthwise3d", "miopen_depthwise_convolution")
+def depthwise_convolution(
+    op: Op,
+    self: Value,
+    weight: Value,
+    bias: Value | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    kernel_size: object = None,
+    groups: object = None,
+) -> Value:
+    """_conv_depthwise2d(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias, SymInt[2] stride,
+    SymInt[2] padding, SymInt[2] dilation) -> Tensor
+
+    self (N, C, *), weight (C * m, 1, *).
+    """
+    channels = op.dim(self, 1 - op.rank(weight))
+    if not isinstance(channels, int):
+        raise op.refuse("a depthwise convolution whose number of channels depends on the input")
+    return backend_convolution(op, weight, padding, stride, self, None, bias, dilation, channels)
+
+
+@aten(
+    "cudnn_convolution_transpose",
+    "miopen_convolution_transpose",
+    "_mps_convolution_transpose",
+    "slow_conv_transpose2d",
+    "slow_conv_transpose3d",
+)
+def backend_convolution_transpose(
+    op: Op,
+    self: Value,
+    weight: Value,
+    padding: Sequence[int],
+    output_padding: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    bias: Value | None = None,
+    groups: int = 1,
+    kernel_size: object = None,
+) -> Value:
+    """cudnn_convolution_transpose(Tensor self, Tensor weight, SymInt[] padding, SymInt[] output_padding,
+    SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic, bool allow_tf32) -> Tensor
+    """
+    return convolution(op, self, weight, bias, stride, padding, dilation, True, output_padding, groups)
+
+
+@aten("conv_tbc")
+def conv_tbc(op: Op, self: Value, weight: Value, bias: Value, pad: int) -> Value:
+    """conv_tbc(Tensor self, Tensor weight, Tensor bias, int pad=0) -> Tensor
+
+    self (T, N, C), weight (K, C, M), bias (M) -> (T', N, M).
+    """
+    x = op.Transpose(self, perm=(1, 2, 0))
+    result = _conv(op, x, op.Transpose(weight, perm=(2, 1, 0)), bias, [1], [pad, pad], [1], 1)
+    return op.Transpose(result, perm=(2, 0, 1))
+
+
 def _conv(
     op: Op,
     input: Value,
@@ -128,8 +267,7 @@ def _conv(
     groups: int,
 ) -> Value:
     spatial = op.rank(weight) - 2
-    if not op.dtype(input).is_float:
-        raise op.refuse(f"a convolution of {op.dtype(input).short}")
+    _check_dtype(op, input)
     return unbatched(
         op,
         input,
@@ -145,6 +283,11 @@ def _conv(
             group=groups,
         ),
     )
+
+
+def _check_dtype(op: Op, input: Value) -> None:
+    if not op.dtype(input).is_float:
+        raise op.refuse(f"a convolution of {op.dtype(input).short}", "Cast its operands to float.")
 
 
 def unbatched(op: Op, input: Value, spatial: int, build: Callable[[Value], Value]) -> Value:
