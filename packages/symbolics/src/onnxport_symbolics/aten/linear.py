@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from onnxport_ir import DType, Value
 
 from onnxport_symbolics.op import Op
@@ -100,3 +102,31 @@ def _added(op: Op, bias: Value, result: Value, beta: Scalar, alpha: Scalar) -> V
     if not beta:
         return scaled
     return op.Add(op.Mul(bias, as_dtype(op, beta, dtype)), scaled)
+
+
+@aten("einsum")
+def einsum(op: Op, equation: str, tensors: Sequence[Value], path: object = None) -> Value:
+    """einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor"""
+    return op.Einsum(*tensors, equation=equation.replace(" ", ""))
+
+
+@aten("chain_matmul", "linalg_multi_dot")
+def multi_dot(op: Op, tensors: Sequence[Value] | None = None, matrices: Sequence[Value] | None = None) -> Value:
+    """linalg_multi_dot(Tensor[] tensors) -> Tensor; chain_matmul(Tensor[] matrices) -> Tensor"""
+    first, *rest = tensors if tensors is not None else matrices or ()
+    for matrix in rest:
+        first = op.MatMul(first, matrix)
+    return first
+
+
+@aten("bilinear")
+def bilinear(op: Op, input1: Value, input2: Value, weight: Value, bias: Value | None = None) -> Value:
+    """bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor
+
+    input1 (*, A), input2 (*, B), weight (M, A, B), bias (M) -> (*, M).
+    """
+    # (*, 1, 1, A) @ (M, A, B) -> (*, M, 1, B), times input2 and summed over B.
+    left = op.MatMul(op.Unsqueeze(input1, [-2, -3]), weight)
+    products = op.MatMul(left, op.Unsqueeze(input2, [-1, -3]))
+    result = op.Squeeze(products, [-1, -2])
+    return result if bias is None else op.Add(result, bias)

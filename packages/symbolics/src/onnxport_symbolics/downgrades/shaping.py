@@ -123,11 +123,26 @@ def split_sizes_become_attribute(op: Op, call: Call) -> Call | tuple[Value, ...]
 
 
 @downgrade("Pad", at=19)
-def pad_without_wrap(op: Op, call: Call) -> Call:
-    """There was no mode wrap."""
-    if call.attributes.get("mode") == "wrap":
-        raise op.needs_opset("Pad with mode='wrap'", 19)
-    return call
+def pad_without_wrap(op: Op, call: Call) -> Call | Value:
+    """There was no mode wrap: the ends are cut out and joined on."""
+    if call.attributes.get("mode") != "wrap":
+        return call
+    data, pads, axes = first(call), call.operand("pads"), call.operand("axes")
+    known = tuple(range(op.rank(data))) if axes is None else known_ints(axes)
+    given = None if pads is None else integers.items(op, pads)
+    if known is None or given is None:
+        raise op.needs_opset("Pad with mode='wrap' and an unknown number of sizes", 19)
+    if any(isinstance(pad, int) and pad < 0 for pad in given):
+        raise op.needs_opset("Pad with mode='wrap' and negative sizes", 19)
+    for axis, before, after in zip(known, given, given[len(known) :], strict=False):
+        parts = [data]
+        if after != 0:
+            parts.append(op.Slice(data, [0], op.ints([after]), [axis]))
+        if before != 0:
+            start = integers.sub(op, op.dim(data, axis), before)
+            parts.insert(0, op.Slice(data, op.ints([start]), [integers.INT64_MAX], [axis]))
+        data = op.Concat(*parts, axis=axis)
+    return data
 
 
 @downgrade("Pad", at=18)
@@ -172,8 +187,10 @@ def pad_sizes_become_attribute(op: Op, call: Call) -> Call | Value:
     for axis in range(rank):
         before, after = given[axis], given[rank + axis]
         if before != 0 or after != 0:
-            data = _padded(op, data, axis, (before, after), fill) if mode == "constant" else _mirrored(
-                op, data, axis, (before, after), mode
+            data = (
+                _padded(op, data, axis, (before, after), fill)
+                if mode == "constant"
+                else _mirrored(op, data, axis, (before, after), mode)
             )
     return data
 
