@@ -6,7 +6,7 @@ Each was tried on torch 2.13, with the tests of this package.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -124,15 +124,38 @@ def without_autocast_cache() -> Iterator[None]:
         torch.set_autocast_cache_enabled(before)
 
 
-def trace(module: torch.nn.Module, examples: tuple[torch.Tensor, ...]) -> torch.jit.ScriptModule:
-    """``torch.jit.trace`` without its check run.
+def trace(
+    model: torch.nn.Module, function: Callable[..., tuple[torch.Tensor, ...]], examples: tuple[torch.Tensor, ...]
+) -> torch.jit.ScriptModule:
+    """A TorchScript module of ``model`` whose ``forward`` is what ``function``, which calls it, does for ``examples``.
 
-    It is public, but deprecated, with no other way to a TorchScript graph.
+    ``torch.jit.trace`` passes positional tensors and takes few kinds of results. A module of ours around the model,
+    which would hide that, costs as much again as the trace: every node is lifted through one level of modules more.
+    Hence its steps, without its check, its names for values and its copy of the inputs. The caller holds the tracing
+    lock, because the map from modules to scopes is a global of torch's.
     """
-    traced: torch.jit.ScriptModule = torch.jit.trace(  # type: ignore[no-untyped-call] # torch leaves it unannotated
-        module, examples, check_trace=False, strict=False
-    )
+    jit = torch.jit._trace
+    before = jit._trace_module_map
+    scopes: dict[Any, Any] = {"__module": model}
+    waiting = [(model, "__module")]
+    while waiting:
+        parent, prefix = waiting.pop()
+        for name, child in parent.named_children():
+            scopes[child] = f"{prefix}.{name}"
+            waiting.append((child, scopes[child]))
+    jit._trace_module_map = scopes
+    try:
+        unit = _C.CompilationUnit()
+        traced: torch.jit.ScriptModule = jit.make_module(model, jit.TopLevelTracedModule, unit)  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+        cpp_module(traced)._create_method_from_trace("forward", function, examples, _unnamed, False, False, [], False)
+    finally:
+        jit._trace_module_map = before
     return traced
+
+
+def _unnamed(_: torch.Tensor) -> str:
+    """No name for a value; torch would search the local variables of all frames for one."""
+    return ""
 
 
 def write_count(tensor: torch.Tensor) -> int | None:

@@ -25,14 +25,14 @@ from onnxport_frontend.weights import Weights
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Module:
-    """A module in a graph: its path in the user's model, None for our wrapper around that, and its C++ object."""
+    """A module in a graph: its path in the user's model, and its C++ object."""
 
-    path: str | None
+    path: str
     cpp: Any
 
     def member(self, name: str) -> str:
         """The path of an attribute."""
-        return f"{self.path}.{name}" if self.path else ("" if self.path is None else name)
+        return f"{self.path}.{name}" if self.path else name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,10 +84,6 @@ class Inliner:
     _schemas: Schemas = field(default_factory=Schemas)
     _places: Places = field(default_factory=Places)
     _block_depth: int = 0
-
-    def wrapped(self, cpp: Any, args: Sequence[Arg]) -> list[Known]:
-        """Follow ``forward`` of our wrapper, whose only submodule is the user's model; gives its results."""
-        return self.graph(private.method_graph(cpp, "forward"), "", [_Module(None, cpp), *args])
 
     def module(self, cpp: Any, args: Sequence[Known]) -> list[Known]:
         """Follow ``forward`` of the user's model; gives its results."""

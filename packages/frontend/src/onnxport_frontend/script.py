@@ -70,7 +70,7 @@ def follow(inliner: Inliner, model: Any, call: Call, inputs: Mapping[int, Input]
         NotYetSupported: for arguments or results that have no counterpart in a graph.
     """
     if result.traced is not None:
-        returned = inliner.wrapped(private.cpp_module(result.traced), [item.var for item in inputs.values()])
+        returned = inliner.module(private.cpp_module(result.traced), [item.var for item in inputs.values()])
         values = returned[0] if len(returned) == 1 and isinstance(returned[0], tuple) else returned
         return _traced(values, result)
     args = _arguments(model, call, {index: item.var for index, item in inputs.items()})

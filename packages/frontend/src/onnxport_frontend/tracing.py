@@ -34,7 +34,7 @@ class Result:
         leaves: all leaves of the result; tensors are detached.
         tree: its structure.
         findings: the values that the trace has fixed.
-        traced: the traced wrapper, whose only submodule ``model`` is the user's; None for TorchScript.
+        traced: the traced model; None for TorchScript.
     """
 
     leaves: tuple[Any, ...]
@@ -71,7 +71,7 @@ def _trace(
     flat = _Flat(model, call)
     examples = tuple(_copy(call.leaves[index]) for index in flat.positions)
     with _running(model, training) as findings, mode:
-        traced = private.trace(flat, examples)
+        traced = private.trace(model, flat, examples)
     leaves, tree = flat.result
     return Result(tuple(_detached(leaf) for leaf in leaves), tree, tuple(findings), traced)
 
@@ -88,18 +88,16 @@ def run(model: Any, call: Call, training: bool | None) -> Result:
     return Result(tuple(_detached(leaf) for leaf in leaves), tree, tuple(findings), None)
 
 
-class _Flat(torch.nn.Module):
-    """The model behind a list of tensors: what torch.jit.trace can call."""
+class _Flat:
+    """The model behind a list of tensors."""
 
     def __init__(self, model: torch.nn.Module, call: Call) -> None:
-        super().__init__()
-        self.train(model.training)
         self.model = model
         self.positions = [i for i, leaf in enumerate(call.leaves) if isinstance(leaf, torch.Tensor)]
         self.result: tuple[list[Any], Tree] = ([], Tree())
         self._call = call
 
-    def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def __call__(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Call the model exactly as the user would, with these tensors in place of the example's."""
         leaves = list(self._call.leaves)
         for position, tensor in zip(self.positions, tensors, strict=True):
