@@ -10,7 +10,6 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NotImplementedKernel
 from onnx.reference import ReferenceEvaluator
 from onnxport_ir import Block, DType, Model, SymDim, TensorType, Value
 from onnxport_ir.errors import NeedsOpset
@@ -21,6 +20,7 @@ from onnxport_symbolics.emitter import Emitter
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.schemas import NEWEST_OPSET, OLDEST_OPSET
 from onnxport_symbolics.target import Target
+from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NotImplementedKernel
 
 Array = np.ndarray[Any, Any]
 Build = Callable[..., Value | Sequence[Value]]

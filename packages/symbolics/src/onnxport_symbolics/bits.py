@@ -19,9 +19,7 @@ def shifted(op: Op, x: Value, amount: Value, direction: str) -> Value:
         raise op.needs_opset("BitShift of u64", 11)
     count = dtype.bits
     wide, steps = op.cast(x, DType.INT64), op.cast(amount, DType.INT64)
-    inside = op.And(
-        op.Greater(steps, op.const(-1, DType.INT64)), op.Less(steps, op.const(min(count, 63), DType.INT64))
-    )
+    inside = op.And(op.Greater(steps, op.const(-1, DType.INT64)), op.Less(steps, op.const(min(count, 63), DType.INT64)))
     steps = op.Mul(steps, op.cast(inside, DType.INT64))
     power = op.Gather(op.const(2 ** np.arange(63, dtype=np.int64), DType.INT64), steps, axis=0)
     if direction == "RIGHT":

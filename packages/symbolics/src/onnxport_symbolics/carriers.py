@@ -35,11 +35,14 @@ def carrier_of(op_type: str, formal: Formal, dtype: DType, target: int) -> DType
         NeedsOpset: if only a later opset's operator takes the type.
         UnsupportedCase: if none does.
     """
-    gaps = KERNEL_GAPS.get(op_type, frozenset())
+    gaps = KERNEL_GAPS.get((op_type, schema_at(op_type, target).since, formal.type_str), frozenset())
     if dtype in formal.dtypes and dtype not in gaps:
         return dtype
     for wider in _WIDER.get(dtype, ()):
         if wider in formal.dtypes and wider not in gaps:
+            return wider
+    for wider in () if dtype in formal.dtypes else _WIDER.get(dtype, ()):
+        if wider in formal.dtypes:
             return wider
     if dtype in formal.dtypes:
         # The standard allows it; a runtime other than the one the gaps were measured with may have the kernel.

@@ -60,7 +60,8 @@ def mul(op: Op, left: Int, right: Int) -> Int:
 
 def product(op: Op, factors: Sequence[Int]) -> Int:
     """The product of ``factors``; 1 for none."""
-    number, result = 1, None
+    number = 1
+    result: Int | None = None
     for factor in factors:
         if isinstance(factor, int):
             number *= factor

@@ -105,9 +105,7 @@ def _inside(op: Op, position: Value, size: Int, align_corners: bool, padding: st
     return op.Min(folded, mirrored), None
 
 
-def _corner(
-    op: Op, rows: Value, batch: Value, pixels: list[tuple[Value, Value | None]], sizes: list[Int]
-) -> Value:
+def _corner(op: Op, rows: Value, batch: Value, pixels: list[tuple[Value, Value | None]], sizes: list[Int]) -> Value:
     """The elements at one of the positions around each coordinate, channels last; 0 outside if that is asked for."""
     index = pixels[0][0]
     for (position, _), size in zip(pixels[1:], sizes[1:], strict=True):

@@ -13,19 +13,19 @@ from onnxport_symbolics.op import Op
 
 @backport("HardSwish")
 def hard_swish(op: Op, x: Value) -> Value:
-    """``x * max(0, min(1, x / 6 + 1/2))``"""
+    """``x * max(0, min(1, x / 6 + 1/2))``."""
     return op.Mul(x, op.HardSigmoid(x, alpha=1 / 6, beta=0.5))
 
 
 @backport("Mish")
 def mish(op: Op, x: Value) -> Value:
-    """``x * tanh(softplus(x))``"""
+    """``x * tanh(softplus(x))``."""
     return op.Mul(x, op.Tanh(op.Softplus(x)))
 
 
 @backport("Swish")
 def swish(op: Op, x: Value, alpha: float = 1.0) -> Value:
-    """``x * sigmoid(alpha * x)``"""
+    """``x * sigmoid(alpha * x)``."""
     if alpha == 1.0:
         return op.Mul(x, op.Sigmoid(x))
     return op.Mul(x, op.Sigmoid(op.Mul(x, op.const_like(alpha, x))))
@@ -33,13 +33,13 @@ def swish(op: Op, x: Value, alpha: float = 1.0) -> Value:
 
 @backport("SwiGLU")
 def swiglu(op: Op, gate: Value, value: Value, alpha: float = 1.0) -> Value:
-    """``swish(gate) * value``"""
+    """``swish(gate) * value``."""
     return op.Mul(op.Swish(gate, alpha=alpha), value)
 
 
 @backport("Celu")
 def celu(op: Op, x: Value, alpha: float = 1.0) -> Value:
-    """``max(0, x) + min(0, alpha * (exp(x / alpha) - 1))``"""
+    """``max(0, x) + min(0, alpha * (exp(x / alpha) - 1))``."""
     if alpha == 1.0:
         return op.Elu(x)
     scale = op.const_like(alpha, x)

@@ -22,7 +22,7 @@ def bitwise_not(op: Op, x: Value) -> Value:
 @backport("BitwiseAnd")
 def bitwise_and(op: Op, left: Value, right: Value) -> Value:
     """Products of bits."""
-    return _by_bits(op, left, right, lambda a, b: op.Mul(a, b))
+    return _by_bits(op, left, right, op.Mul)
 
 
 @backport("BitwiseOr")

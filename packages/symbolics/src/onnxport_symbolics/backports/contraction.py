@@ -71,9 +71,7 @@ def _contracted(
     return op.Reshape(op.MatMul(a, b), op.ints([sizes[label] for label in labels])), labels
 
 
-def _arranged(
-    op: Op, value: Value, labels: str, groups: Sequence[Sequence[str]], sizes: dict[str, Int]
-) -> Value:
+def _arranged(op: Op, value: Value, labels: str, groups: Sequence[Sequence[str]], sizes: dict[str, Int]) -> Value:
     """``value`` with its axes in three groups, each made one axis."""
     order = [label for group in groups for label in group]
     value = op.Transpose(value, perm=[labels.index(label) for label in order])

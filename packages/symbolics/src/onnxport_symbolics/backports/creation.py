@@ -42,7 +42,7 @@ def constant_of_shape(op: Op, shape: Value, value: TensorRef | None = None) -> V
 
 @backport("Range")
 def arange(op: Op, start: Value, limit: Value, delta: Value, stash_type: int = 1) -> Value:
-    """``start + delta * (0, 1, ...)``"""
+    """``start + delta * (0, 1, ...)``."""
     dtype = op.dtype(start)
     if dtype in (DType.FLOAT16, DType.BFLOAT16):
         return op.cast(op.Range(*(op.cast(value, DType.FLOAT32) for value in (start, limit, delta))), dtype)
@@ -115,7 +115,7 @@ def _window(op: Op, size: Value, output_datatype: int, periodic: int, terms: tup
 
 @backport("HannWindow")
 def hann_window(op: Op, size: Value, output_datatype: int = 1, periodic: int = 1) -> Value:
-    """``0.5 - 0.5 * cos(2 pi n / N)``"""
+    """``0.5 - 0.5 * cos(2 pi n / N)``."""
     return _window(op, size, output_datatype, periodic, (0.5, -0.5))
 
 
@@ -127,5 +127,5 @@ def hamming_window(op: Op, size: Value, output_datatype: int = 1, periodic: int 
 
 @backport("BlackmanWindow")
 def blackman_window(op: Op, size: Value, output_datatype: int = 1, periodic: int = 1) -> Value:
-    """``0.42 - 0.5 * cos(2 pi n / N) + 0.08 * cos(4 pi n / N)``"""
+    """``0.42 - 0.5 * cos(2 pi n / N) + 0.08 * cos(4 pi n / N)``."""
     return _window(op, size, output_datatype, periodic, (0.42, -0.5, 0.08))

@@ -49,9 +49,11 @@ def _definition(
     op_type: str, operands: tuple[Value | None, ...], attributes: dict[str, Any], num_results: int
 ) -> onnx.FunctionProto:
     """The body of a function operator, made for a call where it depends on that."""
-    schema = onnx.defs.get_schema(op_type, NEWEST_OPSET, "")
+    # Any: onnx's stubs lack what is asked of the schema here.
+    schema: Any = onnx.defs.get_schema(op_type, NEWEST_OPSET, "")
     if schema.has_function:
-        return schema.function_body
+        function: onnx.FunctionProto = schema.function_body
+        return function
     inputs = [f"input_{index}" if value is not None else "" for index, value in enumerate(operands)]
     inputs += [""] * (len(schema.inputs) - len(inputs))
     outputs = [f"output_{index}" if index < num_results else "" for index in range(len(schema.outputs))]
@@ -74,9 +76,7 @@ def _type_of(value: Value | None) -> onnx.TypeProto:
     return onnx.helper.make_tensor_type_proto(dtype, sizes)
 
 
-def _run(
-    op: Op, nodes: Iterable[onnx.NodeProto], env: dict[str, Value | None], given: Mapping[str, Any]
-) -> None:
+def _run(op: Op, nodes: Iterable[onnx.NodeProto], env: dict[str, Value | None], given: Mapping[str, Any]) -> None:
     """Call the operators of a body, in order; their results go to ``env``."""
     for node in nodes:
         operands = [env.get(name) if name else None for name in node.input]
@@ -95,7 +95,9 @@ def _constant(op: Op, attributes: Mapping[str, Any]) -> Value:
     ((name, value),) = attributes.items()
     if isinstance(value, ArrayTensor):
         return op.const(value.array, value.dtype)
-    return op.const(list(value) if isinstance(value, tuple) else value, DType.FLOAT32 if "float" in name else DType.INT64)
+    return op.const(
+        list(value) if isinstance(value, tuple) else value, DType.FLOAT32 if "float" in name else DType.INT64
+    )
 
 
 def _attribute(attribute: onnx.AttributeProto, given: Mapping[str, Any]) -> Any:  # Any: values of all kinds

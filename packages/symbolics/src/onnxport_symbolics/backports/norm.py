@@ -69,7 +69,7 @@ def group_normalization(
 
 @backport("MeanVarianceNormalization")
 def mean_variance_normalization(op: Op, x: Value, axes: Sequence[int] = (0, 2, 3)) -> Value:
-    """``(x - mean) / (deviation + 1e-9)``"""
+    """``(x - mean) / (deviation + 1e-9)``."""
     centred = op.Sub(x, op.ReduceMean(x, list(axes), keepdims=1))
     deviation = op.Sqrt(op.ReduceMean(op.Mul(centred, centred), list(axes), keepdims=1))
     return op.Div(centred, op.Add(deviation, op.const_like(1e-9, x)))

@@ -23,7 +23,7 @@ def quantize_linear(
     output_dtype: int = 0,
     precision: int = 0,
 ) -> Value:
-    """``saturate(round(x / scale) + zero_point)``"""
+    """``saturate(round(x / scale) + zero_point)``."""
     dtype = op.dtype(zero_point) if zero_point is not None else _BY_NUMBER[output_dtype or DType.UINT8.onnx]
     if block_size or dtype not in (DType.INT8, DType.UINT8) or op.dtype(x) is not DType.FLOAT32:
         raise op.needs_opset(f"QuantizeLinear of {op.dtype(x).short} to {dtype.short}", 21)
@@ -40,7 +40,7 @@ def dequantize_linear(
     block_size: int = 0,
     output_dtype: int = 0,
 ) -> Value:
-    """``(x - zero_point) * scale``"""
+    """``(x - zero_point) * scale``."""
     if block_size or output_dtype not in (0, op.dtype(scale).onnx):
         raise op.needs_opset("DequantizeLinear with block_size or output_dtype", 23)
     return dequantized(op, x, scale, zero_point, axis)

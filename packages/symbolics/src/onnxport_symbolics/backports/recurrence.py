@@ -22,9 +22,7 @@ def cumulative_product(op: Op, x: Value, axis: Value, exclusive: int = 0, revers
     return _cumulative(op, x, axis, (exclusive, reverse), "CumProd", op.Mul)
 
 
-def _cumulative(
-    op: Op, x: Value, axis: Value, flags: tuple[int, int], name: str, combine: OnnxOperator
-) -> Value:
+def _cumulative(op: Op, x: Value, axis: Value, flags: tuple[int, int], name: str, combine: OnnxOperator) -> Value:
     exclusive, reverse = flags
     known = known_ints(axis)
     if known is None:
@@ -47,6 +45,8 @@ def _cumulative(
     _, stacked = op.multi("Loop", 2, trips, op.const(True, DType.BOOL), start, body=body)
     op.retype(stacked, TensorType(dtype, op.sizes(first)))
     if reverse:
-        stacked = op.Gather(stacked, op.Sub(op.scalar(integers.sub(op, count, 1), DType.INT64), integers.arange(op, count)))
+        stacked = op.Gather(
+            stacked, op.Sub(op.scalar(integers.sub(op, count, 1), DType.INT64), integers.arange(op, count))
+        )
     back = [order.index(other) for other in range(rank)]
     return op.Transpose(stacked, perm=back)

@@ -40,7 +40,7 @@ def first(call: Call) -> Value:
 @downgrade("Squeeze", "Unsqueeze", "ReduceSum", at=13)
 @downgrade(*_REDUCTIONS, at=18)
 def axes_become_attribute(op: Op, call: Call) -> Call | Value:
-    """axes was an attribute, so it must be known now; there was no reduction of no axes."""
+    """Axes was an attribute, so it must be known now; there was no reduction of no axes."""
     since = 18 if call.op_type in _REDUCTIONS else 13
     noop = bool(call.attributes.pop("noop_with_empty_axes", 0))
     axes = call.take("axes")

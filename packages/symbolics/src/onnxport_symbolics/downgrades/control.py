@@ -78,8 +78,9 @@ def scan_of_batches(op: Op, call: Call) -> tuple[Value, ...]:
         if axis:
             rank = op.rank(operand)
             rest = [other for other in range(rank) if other != axis % rank]
-            operand = op.Transpose(operand, perm=[axis % rank, *rest])
-        operands.append(op.Unsqueeze(operand, [0]))
+            operands.append(op.Unsqueeze(op.Transpose(operand, perm=[axis % rank, *rest]), [0]))
+        else:
+            operands.append(op.Unsqueeze(operand, [0]))
     attributes = {"body": call.attributes["body"], "num_scan_inputs": count}
     if "scan_input_directions" in call.attributes:
         attributes["directions"] = call.attributes["scan_input_directions"]

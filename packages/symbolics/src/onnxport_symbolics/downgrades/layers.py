@@ -49,7 +49,7 @@ def batch_norm_of_inference(op: Op, call: Call) -> Call | tuple[Value, ...]:
 
 
 def _in_one_type(op: Op, call: Call, count: int) -> Call | tuple[Value, ...]:
-    """The call if its first ``count`` operands have one type, else all of it in the widest, as a mixed call is computed."""
+    """The call if its first ``count`` operands have one type, else all of it in the widest."""
     values = [value for value in call.operands if value is not None]
     dtypes = [op.dtype(value) for value in values]
     if len(set(dtypes[:count])) == 1:

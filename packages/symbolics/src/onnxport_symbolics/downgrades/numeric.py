@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -15,6 +16,8 @@ from onnxport_symbolics.op import Op
 
 #: Integers of which no float type holds all values: there is no wider type to compute in.
 WIDE = frozenset({DType.INT64, DType.UINT64})
+#: Integers of which single precision does not hold all values; runtimes have few kernels of double precision.
+WHERE_CHOSEN = WIDE | {DType.INT32, DType.UINT32}
 #: float64 holds every integer up to this size.
 _EXACT = 2**53 - 1
 _HALF = 2**32
@@ -22,9 +25,9 @@ _HALF = 2**32
 
 @downgrade("Max", "Min", at=12)
 def extrema_of_floats(op: Op, call: Call) -> Call | Value:
-    """Only floats were compared; 64-bit integers are chosen by Where."""
+    """Only floats were compared; integers that single precision does not hold are chosen by Where."""
     values = _given(call)
-    if op.dtype(values[0]) not in WIDE:
+    if op.dtype(values[0]) not in WHERE_CHOSEN:
         return call
     result = values[0]
     for value in values[1:]:
@@ -50,7 +53,7 @@ def operands_of_one_shape(op: Op, call: Call) -> Call:
 @downgrade("Clip", at=12)
 def clip_of_floats(op: Op, call: Call) -> Call | Value:
     """Only floats were clipped."""
-    return _bounded(op, call) if op.dtype(first(call)) in WIDE else call
+    return _bounded(op, call) if op.dtype(first(call)) in WHERE_CHOSEN else call
 
 
 @downgrade("Clip", at=11)
@@ -129,7 +132,7 @@ def power_of_one_type(op: Op, call: Call) -> Call | Value:
     whole = None
     if exponent.const is not None and not exponent.is_weight and exponent.array().size == 1 and not exponent.rank:
         number = exponent.array().reshape(()).item()
-        whole = int(number) if number == number and abs(number) < 64 and number == int(number) else None
+        whole = int(number) if math.isfinite(number) and abs(number) < 64 and number == int(number) else None
     if dtype.is_float:
         if dtype is power:
             return call

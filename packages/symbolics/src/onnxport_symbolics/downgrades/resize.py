@@ -13,8 +13,7 @@ from onnxport_ir.dims import exact_div
 from onnxport_symbolics import integers
 from onnxport_symbolics.calls import Call, downgrade
 from onnxport_symbolics.downgrades.axes import first
-from onnxport_symbolics.integers import known_ints
-from onnxport_symbolics.op import Int, Op
+from onnxport_symbolics.op import Op
 
 Array = npt.NDArray[Any]
 
@@ -45,6 +44,11 @@ def resize_without_symmetry(op: Op, call: Call) -> Call | Value:
 @downgrade("Resize", at=18)
 def resize_all_axes(op: Op, call: Call) -> Call:
     """Scales and sizes were given for all axes, and nothing was done about aliases."""
+    return with_all_axes(op, call)
+
+
+def with_all_axes(op: Op, call: Call) -> Call:
+    """The call as it was spelled before opset 18."""
     if call.attributes.pop("antialias", 0):
         raise op.needs_opset("Resize with antialias=1", 18)
     policy = call.attributes.pop("keep_aspect_ratio_policy", "stretch")
@@ -137,8 +141,8 @@ def _plan(op: Op, call: Call) -> list[Resampling] | None:
     if scales is None or scales.const is None or scales.is_weight:
         return None
     for size, scale in zip(shape, scales.array().tolist(), strict=True):
-        known = isinstance(size, int)
-        plan.append(Resampling(size if known else None, _scaled(size, scale) if known else None, float(scale)))
+        known = size if isinstance(size, int) else None
+        plan.append(Resampling(known, None if known is None else _scaled(known, scale), float(scale)))
     return plan
 
 
@@ -148,7 +152,7 @@ def _given(call: Call, index: int) -> Value | None:
     return None if value is None or value.shape == (0,) else value
 
 
-def _scaled(size: Any, scale: float) -> int:
+def _scaled(size: int, scale: float) -> int:
     return int(np.floor(np.float32(size) * np.float32(scale)))
 
 
@@ -163,7 +167,9 @@ def resampled(op: Op, call: Call, since: int) -> Value:
     coordinates = str(call.attributes.get("coordinate_transformation_mode", "half_pixel"))
     plan = _plan(op, call)
     if plan is None or coordinates == "tf_crop_and_resize":
-        raise op.needs_opset(f"Resize with mode={mode!r}, coordinates {coordinates!r} and sizes that are not known", since)
+        raise op.needs_opset(
+            f"Resize with mode={mode!r}, coordinates {coordinates!r} and sizes that are not known", since
+        )
     dtype = op.dtype(data)
     if mode != "nearest" and not dtype.is_float:
         raise op.needs_opset(f"Resize of {dtype.short} with mode={mode!r}", since)

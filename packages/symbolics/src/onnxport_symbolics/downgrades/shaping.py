@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -33,12 +34,12 @@ def slice_bounds_become_attributes(op: Op, call: Call) -> Call | Value:
     starts, ends, axes, steps = (call.operand(name) for name in ("starts", "ends", "axes", "steps"))
     known = [known_ints(value) for value in (starts, ends)]
     known_axes, known_steps = known_ints(axes), known_ints(steps)
-    if None not in known and (axes is None or known_axes is not None):
-        if steps is None or (known_steps is not None and all(step == 1 for step in known_steps)):
-            attributes = {"starts": known[0], "ends": known[1]}
-            if known_axes is not None:
-                attributes["axes"] = known_axes
-            return Call("Slice", [data], attributes)
+    is_plain = steps is None or (known_steps is not None and all(step == 1 for step in known_steps))
+    if None not in known and (axes is None or known_axes is not None) and is_plain:
+        attributes = {"starts": known[0], "ends": known[1]}
+        if known_axes is not None:
+            attributes["axes"] = known_axes
+        return Call("Slice", [data], attributes)
     count = None if starts is None else integers.length(starts)
     if starts is None or ends is None or count is None or (axes is not None and known_axes is None):
         raise op.needs_opset("Slice along axes that depend on the input", 10)
@@ -92,8 +93,8 @@ def split_without_count(op: Op, call: Call) -> Call:
         return call
     length = op.dim(data, op.axis(data, axis))
     if isinstance(length, int):
-        part: Int = -(-length // count)
-        sizes: list[Int] = [min(part, max(length - index * part, 0)) for index in range(count)] if part else [0] * count
+        whole = -(-length // count)
+        sizes: list[Int] = [min(whole, max(length - index * whole, 0)) for index in range(count)]
     else:
         part = integers.settle(op.Div(op.Add(length, op.const(count - 1)), op.const(count)))
         sizes = [part] * (count - 1)
@@ -135,6 +136,9 @@ def pad_without_wrap(op: Op, call: Call) -> Call | Value:
     if any(isinstance(pad, int) and pad < 0 for pad in given):
         raise op.needs_opset("Pad with mode='wrap' and negative sizes", 19)
     for axis, before, after in zip(known, given, given[len(known) :], strict=False):
+        size = op.dim(data, axis)
+        if isinstance(size, int) and any(isinstance(pad, int) and pad > size for pad in (before, after)):
+            raise op.needs_opset("Pad with mode='wrap' that goes around more than once", 19)
         parts = [data]
         if after != 0:
             parts.append(op.Slice(data, [0], op.ints([after]), [axis]))
@@ -174,10 +178,10 @@ def pad_sizes_become_attribute(op: Op, call: Call) -> Call | Value:
     known = known_ints(pads)
     value = attribute_number(fill, 0.0)
     if known is not None and not _is_wide(op.dtype(data)) and (mode != "constant" or value is not None):
-        attributes = {"mode": mode, "pads": known}
+        padding: dict[str, object] = {"mode": mode, "pads": known}
         if mode == "constant":
-            attributes["value"] = value
-        return Call("Pad", [data], attributes)
+            padding["value"] = value
+        return Call("Pad", [data], padding)
     given = None if pads is None else integers.items(op, pads)
     if given is None:
         raise op.needs_opset("Pad with an unknown number of sizes", 11)
@@ -240,7 +244,7 @@ def attribute_number(value: Value | None, default: float) -> float | None:
         return None
     number = value.array().reshape(-1)[0].item()
     rounded = float(np.float32(number))
-    return rounded if rounded == number or number != number else None
+    return rounded if rounded == number or math.isnan(number) else None
 
 
 @downgrade("TopK", at=11)

@@ -32,7 +32,7 @@ def _refuse_type(op: Op, call: Call, at: int) -> Call:
 
 @downgrade("Cast", at=24)
 def cast_without_round_mode(op: Op, call: Call) -> Call:
-    """round_mode says something of float8e8m0 only, which is as young."""
+    """What round_mode says is said of float8e8m0, which is as young."""
     call.attributes.pop("round_mode", None)
     return call
 
@@ -64,14 +64,14 @@ def cast_to_no_text(op: Op, call: Call) -> Call:
 
 @downgrade("CastLike", at=24)
 def cast_like_without_round_mode(op: Op, call: Call) -> Call:
-    """round_mode says something of float8e8m0 only, which is as young."""
+    """What round_mode says is said of float8e8m0, which is as young."""
     call.attributes.pop("round_mode", None)
     return call
 
 
 @downgrade("CastLike", at=19)
 def cast_like_without_saturate(op: Op, call: Call) -> Call:
-    """saturate says something of 8-bit floats only, which are as young."""
+    """What saturate says is said of 8-bit floats, which are as young."""
     call.attributes.pop("saturate", None)
     return call
 

@@ -1,0 +1,190 @@
+"""Which element types ONNX allows and ONNX Runtime's CPU kernels lack; regenerates ``kernel_gaps.py``.
+
+Each operator is loaded, alone in a model, with each element type that each version of its schema allows for each of
+its type variables. What the runtime refuses as not implemented is a gap.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import onnx
+import onnxruntime
+from onnx import helper
+from onnxport_ir import DType
+from onnxport_symbolics.schemas import NEWEST_OPSET, OLDEST_OPSET, Formal, Schema, schema_at
+from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NotImplementedKernel
+
+TABLE = Path(__file__).parent.parent / "packages/symbolics/src/onnxport_symbolics/kernel_gaps.py"
+
+#: Attributes without which a model is not valid, by operator.
+ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
+    "AveragePool": {"kernel_shape": [1, 1]},
+    "BitShift": {"direction": "LEFT"},
+    "Concat": {"axis": 0},
+    "DepthToSpace": {"blocksize": 1},
+    "Einsum": {"equation": "i->i"},
+    "GRU": {"hidden_size": 1},
+    "GroupNormalization": {"num_groups": 1},
+    "LSTM": {"hidden_size": 1},
+    "LpPool": {"kernel_shape": [1, 1]},
+    "MaxPool": {"kernel_shape": [1, 1]},
+    "MaxRoiPool": {"pooled_shape": [1, 1]},
+    "MaxUnpool": {"kernel_shape": [1, 1]},
+    "Pad": {"pads": [0, 0]},
+    "RNN": {"hidden_size": 1},
+    "Slice": {"starts": [0], "ends": [1]},
+    "SpaceToDepth": {"blocksize": 1},
+    "TopK": {"k": 1},
+    "Unsqueeze": {"axes": [0]},
+    "Upsample": {"scales": [1.0, 1.0]},
+}
+#: Operators that take subgraphs, sequences or optionals, or whose result's type an attribute gives.
+LEFT_OUT = frozenset({"BitCast", "Cast", "Constant", "If", "Loop", "Scan", "SequenceMap"})
+#: Tried first for the type variables that are not being probed.
+USUAL = (DType.FLOAT32, DType.INT64, DType.UINT8, DType.INT32, DType.BOOL)
+#: As above, for operators whose kernels combine types.
+USUAL_OF = {"OneHot": (DType.INT64,)}
+#: The types that a model computes with; those that only store weights are left out of the table.
+CARRIED = frozenset(d for d in DType if d.bits >= 8 and not d.is_complex and "FLOAT8" not in d.name) - {DType.STRING}
+
+TEMPLATE = '''"""Types that ONNX allows and ONNX Runtime's CPU kernels lack; written by ``tools/probe_kernels.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from onnxport_ir import DType
+
+#: Measured with ONNX Runtime @VERSION@: operator, version of its schema, type variable, element types.
+_TABLE = """
+@LINES@
+"""
+
+
+def _parsed() -> Mapping[tuple[str, int, str], frozenset[DType]]:
+    by_name = {dtype.short: dtype for dtype in DType}
+    table = {}
+    for line in _TABLE.split("\\n"):
+        if line:
+            place, _, names = line.partition(": ")
+            op_type, since, variable = place.split()
+            table[op_type, int(since), variable] = frozenset(by_name[name] for name in names.split())
+    return table
+
+
+#: The types that are lacking, by operator, version of its schema, and type variable.
+KERNEL_GAPS = _parsed()
+'''
+#: Variadic inputs are given this often.
+REPEATS = 2
+
+
+def main() -> int:
+    """Probe all operators and write the table, or compare it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the table is out of date")
+    parser.add_argument("--only", metavar="OP", nargs="+", help="probe these operators and print what is found")
+    options = parser.parse_args()
+    onnxruntime.set_default_logger_severity(4)
+    if options.only:
+        for op_type in options.only:
+            for since, gaps in versions(op_type):
+                print(op_type, since, {name: sorted(d.name for d in dtypes) for name, dtypes in gaps.items()})
+        return 0
+    text = render({(name, since): gaps for name in operators() for since, gaps in versions(name) if gaps})
+    if options.check:
+        return int(TABLE.read_text() != text)
+    TABLE.write_text(text)
+    return 0
+
+
+def operators() -> list[str]:
+    """ONNX's own operators that can be probed."""
+    names = {schema.name for schema in onnx.defs.get_all_schemas_with_history() if schema.domain == ""}
+    return sorted(names - LEFT_OUT)
+
+
+def versions(op_type: str) -> Iterator[tuple[int, dict[str, frozenset[DType]]]]:
+    """The gaps of each version of an operator that is in force at some opset that can be exported to."""
+    seen = set()
+    for opset in range(OLDEST_OPSET, NEWEST_OPSET + 1):
+        try:
+            schema = schema_at(op_type, opset)
+        except KeyError:
+            continue
+        if schema.since not in seen and not schema.deprecated:
+            seen.add(schema.since)
+            yield schema.since, gaps_of(schema, opset)
+
+
+def gaps_of(schema: Schema, opset: int) -> dict[str, frozenset[DType]]:
+    """The types that the runtime lacks, by type variable (or by input, if that has a type of its own)."""
+    variables: dict[str, frozenset[DType]] = {}
+    for formal in schema.inputs:
+        if formal.dtypes:
+            variables.setdefault(formal.type_str, formal.dtypes)
+    usual = (*USUAL_OF.get(schema.name, ()), *USUAL)
+    chosen = {name: next((d for d in usual if d in dtypes), min(dtypes, key=str)) for name, dtypes in variables.items()}
+    gaps = {}
+    for name, dtypes in variables.items():
+        lacking = frozenset(d for d in dtypes if not has_kernel(schema, opset, {**chosen, name: d}))
+        if lacking:
+            gaps[name] = lacking
+    return gaps
+
+
+def has_kernel(schema: Schema, opset: int, chosen: Mapping[str, DType]) -> bool:
+    """Whether the runtime loads the operator with these types."""
+    inputs = []
+    for formal in schema.inputs:
+        if not formal.dtypes:
+            return True
+        for _ in range(REPEATS if formal.variadic else 1):
+            if not formal.optional or _is_probed(schema, formal):
+                inputs.append(chosen[formal.type_str])
+    given = {name: value for name, value in ATTRIBUTES.get(schema.name, {}).items() if name in schema.attributes}
+    names = [f"x{index}" for index in range(len(inputs))]
+    node = helper.make_node(schema.name, names, ["y"], **given)
+    graph = helper.make_graph(
+        [node],
+        "probe",
+        [helper.make_tensor_value_info(name, d.onnx, None) for name, d in zip(names, inputs, strict=True)],
+        [onnx.ValueInfoProto(name="y")],
+    )
+    ir_version = helper.find_min_ir_version_for([helper.make_opsetid("", opset)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=max(4, ir_version))
+    try:
+        onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    except NotImplementedKernel:
+        return False
+    # The runtime refuses for other reasons too: operands that do not fit each other say nothing about kernels.
+    except Exception:
+        return True
+    return True
+
+
+def _is_probed(schema: Schema, formal: Formal) -> bool:
+    """Whether an optional input is needed to probe its type, no required one having the same."""
+    return all(other.optional for other in schema.inputs if other.type_str == formal.type_str) and all(
+        not earlier.optional or _is_probed(schema, earlier) for earlier in schema.inputs[: schema.inputs.index(formal)]
+    )
+
+
+def render(table: Mapping[tuple[str, int], Mapping[str, frozenset[DType]]]) -> str:
+    """The module that holds the table."""
+    lines = []
+    for (name, since), gaps in sorted(table.items()):
+        for variable, dtypes in sorted(gaps.items()):
+            names = " ".join(dtype.short for dtype in sorted(dtypes & CARRIED, key=lambda d: d.value))
+            if names:
+                lines.append(f"{name} {since} {variable}: {names}")
+    return TEMPLATE.replace("@VERSION@", onnxruntime.__version__).replace("@LINES@", "\n".join(lines))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
