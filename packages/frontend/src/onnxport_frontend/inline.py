@@ -123,14 +123,14 @@ class Inliner:
         return self._places(frame.path, node.sourceRange())
 
     def _args(self, node: private.Node, frame: _Frame) -> list[Arg]:
-        return [as_arg(frame.values[value.unique()]) for value in node.inputs()]
+        return [as_arg(frame.values[value.unique()]) for value in private.inputs_of(node)]
 
     # One method per kind of node; each enters the node's outputs into the frame.
 
     def _operator(self, node: private.Node, frame: _Frame) -> None:
         schema = self._schemas.of(node)
         given = self._args(node, frame)
-        outputs = list(node.outputs())
+        outputs = private.outputs_of(node)
         if schema is None:
             op = OpName.parse(node.kind())
             args, names = tuple(given), tuple(f"arg{index}" for index in range(len(given)))
@@ -206,7 +206,7 @@ class Inliner:
         )
 
     def _call_method(self, node: private.Node, frame: _Frame) -> None:
-        owner, *args = [frame.values[value.unique()] for value in node.inputs()]
+        owner, *args = [frame.values[value.unique()] for value in private.inputs_of(node)]
         name = node.s("name")
         if not isinstance(owner, _Module):
             raise NotYetSupported(f"the method {name} of an object that is no module")
@@ -218,11 +218,11 @@ class Inliner:
             self.calls.insert(position, ModuleCall(path, self.class_names.get(path, ""), first, len(self.eqns)))
 
     def _call_function(self, node: private.Node, frame: _Frame) -> None:
-        _, *args = [frame.values[value.unique()] for value in node.inputs()]
+        _, *args = [frame.values[value.unique()] for value in private.inputs_of(node)]
         self._bind(node, self.graph(private.callee_graph(node), frame.path, args), frame)
 
     def _bind(self, node: private.Node, results: Sequence[Known], frame: _Frame) -> None:
-        for value, result in zip(node.outputs(), results, strict=True):
+        for value, result in zip(private.outputs_of(node), results, strict=True):
             frame.values[value.unique()] = result
 
     def _sequence(self, node: private.Node, frame: _Frame) -> None:
@@ -281,7 +281,7 @@ class Inliner:
             self._bind(node, [frame.values[value.unique()] for value in chosen.outputs()], frame)
             return
         blocks = tuple(self._block(branch, frame, ()) for branch in branches)
-        outputs = tuple(self.typer.unknown(value) for value in node.outputs())
+        outputs = tuple(self.typer.unknown(value) for value in private.outputs_of(node))
         self._emit(node, frame, _IF, (condition,), ("cond",), outputs, blocks)
         self._bind(node, outputs, frame)
 
@@ -296,7 +296,7 @@ class Inliner:
         for value, variable in zip(inputs, variables, strict=True):
             frame.values[value.unique()] = variable
         block = self._block(body, frame, variables)
-        outputs = tuple(self.typer.unknown(value) for value in node.outputs())
+        outputs = tuple(self.typer.unknown(value) for value in private.outputs_of(node))
         names = ("max_trip_count", "cond", *(f"carried{index}" for index in range(len(carried))))
         self._emit(node, frame, _LOOP, (trip_count, condition, *carried), names, outputs, (block,))
         self._bind(node, outputs, frame)
@@ -329,7 +329,7 @@ class Inliner:
         if subgraph is not None:
             given = self._args(node, frame)
             blocks = (self._collect((), lambda: self.graph(subgraph, frame.path, given)),)
-        outputs = list(node.outputs())
+        outputs = private.outputs_of(node)
         variables = self.typer.results(None, args, outputs)
         names = ("function", *(f"arg{index}" for index in range(len(args))))
         self._emit(node, frame, _PYTHON_OP, (name, *args), names, variables, blocks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,7 @@ class Schema:
         is_mutable: whether it writes to an argument.
         returns_alias: whether a result shares memory, or is the same list, with an argument.
         dynamic_shape: whether the elements of its arguments decide the shape of a result.
+        names: the names of the arguments.
     """
 
     op: OpName
@@ -61,6 +62,10 @@ class Schema:
     is_mutable: bool
     returns_alias: bool
     dynamic_shape: bool
+    names: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(argument.name for argument in self.arguments))
 
     def bind(self, args: Sequence[Arg]) -> tuple[tuple[Arg, ...], tuple[str, ...]]:
         """One argument per argument of the schema, defaults filled in, and their names.
@@ -69,7 +74,9 @@ class Schema:
             CaptureFailed: if an argument is missing.
         """
         bound = [_as_kind(arg, spec.kind) for arg, spec in zip(args, self.arguments, strict=False)]
-        names = [spec.name for spec in self.arguments]
+        if len(bound) == len(args) == len(self.names):
+            return tuple(bound), self.names
+        names = list(self.names)
         for spec in self.arguments[len(bound) :]:
             if not spec.has_default:
                 raise CaptureFailed(f"{self.op} is called without its argument {spec.name}")
