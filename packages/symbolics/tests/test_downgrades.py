@@ -27,6 +27,8 @@ IMAGE = floats(1, 2, 5, 6)
 EDGES = np.array([-np.inf, -2.5, -1.0, -0.0, 0.0, 0.5, 1.0, np.inf, np.nan], np.float32)
 WIDE = np.array([-(2**63), -(2**53) - 1, -(2**53), -3, 0, 3, 2**53, 2**53 + 1, 2**63 - 1], np.int64)
 
+UNSIGNED = np.array([0, 3, 2**53, 2**53 + 1, 2**63, 2**64 - 1], np.uint64)
+
 
 def case(op_type: str, *operands: Any, name: str = "", **settings: Any) -> Any:
     """A case; settings that are none of the case's own are attributes."""
@@ -121,6 +123,9 @@ CASES = [
     case("Less", WIDE, np.roll(WIDE, 1), name="wide"),
     case("Greater", WIDE[:, None], WIDE, name="wide"),
     case("Greater", WIDE, 3, name="constant"),
+    case("Less", UNSIGNED, np.roll(UNSIGNED, 1), name="uint64"),
+    case("Equal", UNSIGNED[:, None], UNSIGNED, name="uint64"),
+    case("Max", UNSIGNED, np.roll(UNSIGNED, 2), name="uint64"),
     case("Less", ints(4, dtype=np.int32), ints(4, dtype=np.int32), name="int32"),
     case("Equal", EDGES[:, None], EDGES, name="edges"),
     case("Equal", EDGES, 0.0, name="constant"),

@@ -138,21 +138,6 @@ def reverse_sequence(op: Op, data: Value, lengths: Value, batch_axis: int = 1, t
     return op.Transpose(op.Gather(merged, joined, axis=0), perm=order)
 
 
-@backport("MaxUnpool")
-def max_unpool(
-    op: Op,
-    data: Value,
-    indices: Value,
-    output_shape: Value | None = None,
-    *,
-    kernel_shape: Sequence[int],
-    pads: Sequence[int] | None = None,
-    strides: Sequence[int] | None = None,
-) -> Value:
-    """There is no operator that writes to computed positions where this one lacks."""
-    raise op.needs("MaxUnpool")
-
-
 @backport("Col2Im")
 def col2im(
     op: Op,

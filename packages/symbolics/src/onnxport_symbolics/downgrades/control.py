@@ -63,6 +63,21 @@ def constant_of_numbers(op: Op, call: Call) -> Call | Value:
     return call
 
 
+@downgrade("Scan", at=11)
+def scan_axes_count_from_front(op: Op, call: Call) -> Call:
+    """Negative axes were not allowed."""
+    axes = call.attributes.get("scan_input_axes", ())
+    if any(axis < 0 for axis in axes):
+        scanned = call.operands[len(call.operands) - len(axes) :]
+        call.attributes["scan_input_axes"] = tuple(
+            axis if axis >= 0 or operand is None else op.axis(operand, axis)
+            for axis, operand in zip(axes, scanned, strict=True)
+        )
+    if any(axis < 0 for axis in call.attributes.get("scan_output_axes", ())):
+        raise op.needs_opset("Scan with negative scan_output_axes", 11)
+    return call
+
+
 @downgrade("Scan", at=9)
 def scan_of_batches(op: Op, call: Call) -> tuple[Value, ...]:
     """Every operand and result had a batch axis before all others, and nothing was scanned or stacked elsewhere."""

@@ -84,7 +84,7 @@ def _bounded(op: Op, call: Call) -> Value:
 def ordering_of_floats(op: Op, call: Call) -> Call | Value:
     """Only floats were compared; 64-bit integers are compared in halves that float64 holds."""
     left, right = _given(call)
-    if op.dtype(left) is not DType.INT64:
+    if op.dtype(left) not in WIDE:
         return call
     compare: Callable[[Value, Value], Value] = op.Less if call.op_type == "Less" else op.Greater
     if _is_small(left) or _is_small(right):
@@ -98,8 +98,9 @@ def ordering_of_floats(op: Op, call: Call) -> Call | Value:
 
 def _halves(op: Op, value: Value) -> tuple[Value, Value]:
     """``value`` as ``high * 2**32 + low``, both of the sign of ``value``."""
-    high = op.Div(value, op.const(_HALF, DType.INT64))
-    return high, op.Sub(value, op.Mul(high, op.const(_HALF, DType.INT64)))
+    half = op.const_like(_HALF, value)
+    high = op.Div(value, half)
+    return high, op.Sub(value, op.Mul(high, half))
 
 
 def _is_small(value: Value) -> bool:
@@ -115,6 +116,8 @@ def equality_of_integers(op: Op, call: Call) -> Call | Value:
     """Only bool, int32 and int64 were compared; floats are equal if neither is less and neither is NaN."""
     left, right = _given(call)
     dtype = op.dtype(left)
+    if dtype is DType.UINT64:
+        return op.Not(op.cast(op.Sub(left, right), DType.BOOL))
     if not dtype.is_float:
         return call
     unequal = op.Or(op.Less(left, right), op.Greater(left, right))
