@@ -17,6 +17,7 @@ from onnxport_ir.verbose_text import format_model
 from onnxport_ir.write import write
 from onnxport_symbolics import NEWEST_OPSET, Registry, Target, default_registry, lower
 
+from onnxport.collector import collector_paused
 from onnxport.options import DEFAULT_OPSET, ExportOptions, TrainingMode, later_parameters
 from onnxport.program import ONNXProgram
 
@@ -124,23 +125,24 @@ def export(
         optimize=optimize,
     )
     timings: dict[str, float] = {}
-    with _timed(timings, "capture"):
-        captured = capture(
-            model,
-            args,
-            kwargs,
-            input_names=input_names,
-            output_names=output_names,
-            dynamic_axes=dynamic_axes,
-            training=TrainingMode.of(training).module_mode,
-        )
-    onnx_model = build(captured, default_registry(), options, timings)
-    program = ONNXProgram(onnx_model, captured.signature, timings, captured.findings)
-    if verbose:
-        print(format_model(onnx_model, captured.graph.module_classes))  # noqa: T201 - what verbose asks for
-    if f is not None:
-        with _timed(program.timings, "write"):
-            write(onnx_model, f, external_data="auto" if external_data else "never")
+    with collector_paused():
+        with _timed(timings, "capture"):
+            captured = capture(
+                model,
+                args,
+                kwargs,
+                input_names=input_names,
+                output_names=output_names,
+                dynamic_axes=dynamic_axes,
+                training=TrainingMode.of(training).module_mode,
+            )
+        onnx_model = build(captured, default_registry(), options, timings)
+        program = ONNXProgram(onnx_model, captured.signature, timings, captured.findings)
+        if verbose:
+            print(format_model(onnx_model, captured.graph.module_classes))  # noqa: T201 - what verbose asks for
+        if f is not None:
+            with _timed(program.timings, "write"):
+                write(onnx_model, f, external_data="auto" if external_data else "never")
     return program
 
 
