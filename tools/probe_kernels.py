@@ -60,25 +60,38 @@ from collections.abc import Mapping
 
 from onnxport_ir import DType
 
-#: Measured with ONNX Runtime @VERSION@: operator, version of its schema, type variable, element types.
+#: Measured with ONNX Runtime @VERSION@: operator, opset, type variable, and the types that are lacking from there on.
 _TABLE = """
 @LINES@
 """
 
 
-def _parsed() -> Mapping[tuple[str, int, str], frozenset[DType]]:
+def _parsed() -> Mapping[tuple[str, str], tuple[tuple[int, frozenset[DType]], ...]]:
     by_name = {dtype.short: dtype for dtype in DType}
-    table = {}
-    for line in _TABLE.split("\\n"):
-        if line:
-            place, _, names = line.partition(": ")
-            op_type, since, variable = place.split()
-            table[op_type, int(since), variable] = frozenset(by_name[name] for name in names.split())
-    return table
+    table: dict[tuple[str, str], list[tuple[int, frozenset[DType]]]] = {}
+    for line in _TABLE.strip().split("\\n"):
+        place, _, names = line.partition(":")
+        op_type, since, variable = place.split()
+        lacking = frozenset(by_name[name] for name in names.split())
+        table.setdefault((op_type, variable), []).append((int(since), lacking))
+    return {key: tuple(reversed(entries)) for key, entries in table.items()}
 
 
-#: The types that are lacking, by operator, version of its schema, and type variable.
-KERNEL_GAPS = _parsed()
+_GAPS = _parsed()
+
+
+def kernel_gaps(op_type: str, variable: str, opset: int) -> frozenset[DType]:
+    """The element types for which an operator at an opset has no kernel.
+
+    Args:
+        op_type: the operator.
+        variable: the type variable of its schema, or the type of an input that has one of its own.
+        opset: the version of ONNX's operator set.
+    """
+    for since, lacking in _GAPS.get((op_type, variable), ()):
+        if since <= opset:
+            return lacking
+    return frozenset()
 '''
 #: Variadic inputs are given this often.
 REPEATS = 2
@@ -93,10 +106,10 @@ def main() -> int:
     onnxruntime.set_default_logger_severity(4)
     if options.only:
         for op_type in options.only:
-            for since, gaps in versions(op_type):
+            for since, gaps in changes(op_type):
                 print(op_type, since, {name: sorted(d.name for d in dtypes) for name, dtypes in gaps.items()})
         return 0
-    text = render({(name, since): gaps for name in operators() for since, gaps in versions(name) if gaps})
+    text = render({(name, since): gaps for name in operators() for since, gaps in changes(name)})
     if options.check:
         return int(TABLE.read_text() != text)
     TABLE.write_text(text)
@@ -109,17 +122,24 @@ def operators() -> list[str]:
     return sorted(names - LEFT_OUT)
 
 
-def versions(op_type: str) -> Iterator[tuple[int, dict[str, frozenset[DType]]]]:
-    """The gaps of each version of an operator that is in force at some opset that can be exported to."""
-    seen = set()
+def changes(op_type: str) -> Iterator[tuple[int, dict[str, frozenset[DType]]]]:
+    """The opsets from which on other types are lacking, with what is lacking there.
+
+    Each opset is tried: where the runtime has no kernel, it may replace an operator by its definition, which it finds
+    for some of the opsets that a version of a schema is in force at.
+    """
+    before: dict[str, frozenset[DType]] = {}
     for opset in range(OLDEST_OPSET, NEWEST_OPSET + 1):
         try:
             schema = schema_at(op_type, opset)
         except KeyError:
             continue
-        if schema.since not in seen and not schema.deprecated:
-            seen.add(schema.since)
-            yield schema.since, gaps_of(schema, opset)
+        if schema.deprecated:
+            continue
+        gaps = gaps_of(schema, opset)
+        if gaps != before:
+            yield opset, {name: gaps.get(name, frozenset()) for name in {*gaps, *before}}
+        before = gaps
 
 
 def gaps_of(schema: Schema, opset: int) -> dict[str, frozenset[DType]]:
@@ -178,11 +198,13 @@ def _is_probed(schema: Schema, formal: Formal) -> bool:
 def render(table: Mapping[tuple[str, int], Mapping[str, frozenset[DType]]]) -> str:
     """The module that holds the table."""
     lines = []
+    last: dict[tuple[str, str], str] = {}
     for (name, since), gaps in sorted(table.items()):
         for variable, dtypes in sorted(gaps.items()):
             names = " ".join(dtype.short for dtype in sorted(dtypes & CARRIED, key=lambda d: d.value))
-            if names:
-                lines.append(f"{name} {since} {variable}: {names}")
+            if names != last.get((name, variable), ""):
+                lines.append(f"{name} {since} {variable}: {names}".rstrip())
+            last[name, variable] = names
     return TEMPLATE.replace("@VERSION@", onnxruntime.__version__).replace("@LINES@", "\n".join(lines))
 
 

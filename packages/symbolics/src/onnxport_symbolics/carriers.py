@@ -1,7 +1,7 @@
 """Carrier types: the wider type in which an operator is computed where it does not take the narrow one.
 
 Two things can lack a type: the operator's schema at the target opset, and ONNX Runtime's CPU kernels, which cover
-less than the standard allows (:data:`KERNEL_GAPS`; a documented choice: such a model is correct everywhere, and the
+less than the standard allows (:func:`kernel_gaps`; a documented choice: such a model is correct everywhere, and the
 casts cost little). A carrier holds every value of the type that it stands in for, so that nothing is lost; int64
 and float64 have none.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 from onnxport_ir import DType
 from onnxport_ir.errors import NeedsOpset, UnsupportedCase
 
-from onnxport_symbolics.kernel_gaps import KERNEL_GAPS
+from onnxport_symbolics.kernel_gaps import kernel_gaps
 from onnxport_symbolics.schemas import NEWEST_OPSET, Formal, schema_at
 
 _WIDER: dict[DType, tuple[DType, ...]] = {
@@ -35,7 +35,7 @@ def carrier_of(op_type: str, formal: Formal, dtype: DType, target: int) -> DType
         NeedsOpset: if only a later opset's operator takes the type.
         UnsupportedCase: if none does.
     """
-    gaps = KERNEL_GAPS.get((op_type, schema_at(op_type, target).since, formal.type_str), frozenset())
+    gaps = kernel_gaps(op_type, formal.type_str, target)
     if dtype in formal.dtypes and dtype not in gaps:
         return dtype
     for wider in _WIDER.get(dtype, ()):
