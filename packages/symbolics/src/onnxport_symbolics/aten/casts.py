@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec
+
 from onnxport_ir import DType, Value
 
 from onnxport_symbolics.op import Op
@@ -45,6 +49,26 @@ def as_float(op: Op, value: Value) -> Value:
     if dtype.is_complex:
         raise op.refuse("this operator on complex numbers")
     return value if dtype.is_float else op.cast(value, DType.FLOAT32)
+
+
+_P = ParamSpec("_P")
+_Unary = Callable[Concatenate[Op, Value, _P], Value]
+
+
+def in_single(function: _Unary[_P]) -> _Unary[_P]:
+    """Let a function of a tensor compute in float32 what is given in half precision, as torch does.
+
+    For what would lose digits by rounding in between; one ONNX operator, or two, need no more than they get.
+    """
+
+    @functools.wraps(function)
+    def in_float32(op: Op, self: Value, *args: _P.args, **kwargs: _P.kwargs) -> Value:
+        dtype = self.dtype
+        if dtype not in (DType.FLOAT16, DType.BFLOAT16):
+            return function(op, self, *args, **kwargs)
+        return op.cast(function(op, op.cast(self, DType.FLOAT32), *args, **kwargs), dtype)
+
+    return in_float32  # type: ignore[return-value]  # it has names for what the type says is positional
 
 
 def real_dtype(op: Op, value: Value) -> DType:

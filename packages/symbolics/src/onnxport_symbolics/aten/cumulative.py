@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from onnxport_ir import DType, TensorType, Value
 
-from onnxport_symbolics.aten.arithmetic import logaddexp
+from onnxport_symbolics.aten.arithmetic import add, div, logaddexp, mul
 from onnxport_symbolics.aten.casts import as_float, convert, real_dtype
-from onnxport_symbolics.aten.reduce import accumulator_dtype
+from onnxport_symbolics.aten.reduce import accumulator_dtype, sum_
 from onnxport_symbolics.op import Op
-from onnxport_symbolics.promote import TensorOrNumber, as_dtype, promote_dtypes
+from onnxport_symbolics.promote import TensorOrNumber, promote_dtypes
 from onnxport_symbolics.registry import aten
 
 #: Takes the state and a slice; gives the next state and what is put out for the slice.
@@ -160,32 +160,30 @@ def _without_ends(op: Op, x: Value, axis: int, start: int, end: int | None) -> V
 @aten("trapezoid", "trapz")
 def trapezoid(op: Op, y: Value, x: Value | None = None, dx: TensorOrNumber = 1, dim: int = -1) -> Value:
     """trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor; trapezoid.dx(Tensor y, *, Scalar dx=1, int dim=-1)"""
-    areas, axis = _trapezoids(op, y, x, dx, dim)
-    return op.ReduceSum(areas, op.const([axis]), keepdims=0)
+    areas = _double_areas(op, y, x, dx, dim)
+    return div(op, sum_(op, areas, [op.axis(y, dim)]), 2.0)
 
 
 @aten("cumulative_trapezoid")
 def cumulative_trapezoid(op: Op, y: Value, x: Value | None = None, dx: TensorOrNumber = 1, dim: int = -1) -> Value:
     """cumulative_trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor"""
-    areas, axis = _trapezoids(op, y, x, dx, dim)
-    return op.CumSum(areas, op.const(axis))
+    areas = _double_areas(op, y, x, dx, dim)
+    return div(op, cumsum(op, areas, op.axis(y, dim)), 2.0)
 
 
-def _trapezoids(op: Op, y: Value, x: Value | None, dx: TensorOrNumber, dim: int) -> tuple[Value, int]:
-    """The areas between neighbouring points, and the axis."""
-    heights = as_float(op, y)
+def _double_areas(op: Op, y: Value, x: Value | None, dx: TensorOrNumber, dim: int) -> Value:
+    """Twice the areas between neighbouring points, in the type that torch computes them in."""
     axis = op.axis(y, dim)
-    total = op.Add(_without_ends(op, heights, axis, 1, None), _without_ends(op, heights, axis, 0, -1))
+    total = add(op, _without_ends(op, y, axis, 1, None), _without_ends(op, y, axis, 0, -1))
     if x is None:
-        width = as_dtype(op, dx, op.dtype(heights))
-    else:
-        if op.rank(x) != 1 and op.rank(x) != op.rank(y):
-            raise op.refuse("trapezoid of points whose rank is not that of the values")
-        width = diff(op, op.cast(x, op.dtype(heights)), 1, 0 if op.rank(x) == 1 else axis)
-        trailing = op.rank(y) - 1 - axis
-        if op.rank(x) == 1 and trailing:
-            width = op.Unsqueeze(width, op.const(list(range(1, 1 + trailing))))
-    return op.Mul(op.Mul(total, width), op.const_like(0.5, total)), axis
+        return mul(op, total, dx)
+    if op.rank(x) != 1 and op.rank(x) != op.rank(y):
+        raise op.refuse("trapezoid of points whose rank is not that of the values")
+    width = diff(op, x, 1, 0 if op.rank(x) == 1 else axis)
+    trailing = op.rank(y) - 1 - axis
+    if op.rank(x) == 1 and trailing:
+        width = op.Unsqueeze(width, op.const(list(range(1, 1 + trailing))))
+    return mul(op, total, width)
 
 
 @aten("cross", "linalg_cross")

@@ -7,7 +7,7 @@ import math
 from onnxport_ir import DType, Value
 
 from onnxport_symbolics.aten.arithmetic import known_number, promote_real, truncate
-from onnxport_symbolics.aten.casts import as_float, real_dtype
+from onnxport_symbolics.aten.casts import as_float, in_single, real_dtype
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.promote import TensorOrNumber
 from onnxport_symbolics.registry import aten
@@ -69,6 +69,7 @@ def exp2(op: Op, self: Value) -> Value:
 
 
 @aten("expm1", "special_expm1")
+@in_single
 def expm1(op: Op, self: Value) -> Value:
     """expm1(Tensor self) -> Tensor
 
@@ -80,6 +81,7 @@ def expm1(op: Op, self: Value) -> Value:
 
 
 @aten("log1p", "special_log1p")
+@in_single
 def log1p(op: Op, self: Value) -> Value:
     """log1p(Tensor self) -> Tensor
 
@@ -95,12 +97,14 @@ def log1p(op: Op, self: Value) -> Value:
 
 
 @aten("log2")
+@in_single
 def log2(op: Op, self: Value) -> Value:
     """log2(Tensor self) -> Tensor"""
     return _log_to_base(op, as_float(op, self), 2)
 
 
 @aten("log10")
+@in_single
 def log10(op: Op, self: Value) -> Value:
     """log10(Tensor self) -> Tensor"""
     return _log_to_base(op, as_float(op, self), 10)
@@ -114,6 +118,7 @@ def _log_to_base(op: Op, x: Value, base: int) -> Value:
 
 
 @aten("erfc", "special_erfc")
+@in_single
 def erfc(op: Op, self: Value) -> Value:
     """erfc(Tensor self) -> Tensor"""
     x = as_float(op, self)
@@ -121,6 +126,7 @@ def erfc(op: Op, self: Value) -> Value:
 
 
 @aten("special_ndtr")
+@in_single
 def ndtr(op: Op, self: Value) -> Value:
     """special_ndtr(Tensor self) -> Tensor"""
     x = as_float(op, self)
@@ -129,6 +135,7 @@ def ndtr(op: Op, self: Value) -> Value:
 
 
 @aten("logit", "special_logit")
+@in_single
 def logit(op: Op, self: Value, eps: float | None = None) -> Value:
     """logit(Tensor self, float? eps=None) -> Tensor"""
     x = as_float(op, self)
@@ -139,6 +146,7 @@ def logit(op: Op, self: Value, eps: float | None = None) -> Value:
 
 
 @aten("sinc", "special_sinc")
+@in_single
 def sinc(op: Op, self: Value) -> Value:
     """sinc(Tensor self) -> Tensor"""
     x = as_float(op, self)
@@ -148,6 +156,7 @@ def sinc(op: Op, self: Value) -> Value:
 
 
 @aten("special_entr")
+@in_single
 def entr(op: Op, self: Value) -> Value:
     """special_entr(Tensor self) -> Tensor; -x log x, 0 at 0, -inf below"""
     x = as_float(op, self)

@@ -78,6 +78,8 @@ def _without_nan(op: Op, x: Value) -> Value:
 @aten("sum_to_size")
 def sum_to_size(op: Op, self: Value, size: Sequence[int]) -> Value:
     """sum_to_size(Tensor self, SymInt[] size) -> Tensor; what broadcasting from ``size`` has repeated is summed"""
+    if not size:
+        return sum_(op, self)
     sizes = op.sizes(self)
     lead = len(sizes) - len(size)
     if lead < 0 or any(not isinstance(s, int) for s in sizes):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from onnxport_ir import DType, Value
 
-from onnxport_symbolics.aten.casts import real_dtype
+from onnxport_symbolics.aten.casts import as_float, real_dtype
 from onnxport_symbolics.aten.reduce import count_reduced, mean, reduce_dims, reduced_axes
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten
@@ -23,24 +23,28 @@ def moments(
         raise op.refuse(f"a variance of {dtype.short}")
     # Squares of half precision overflow; torch computes them in float32 as well.
     wide = op.cast(x, DType.FLOAT32) if dtype in _NARROW else x
-    centre = mean(op, wide, dim, True)
+    count = count_reduced(op, x, dim)
+    centre = _average(op, wide, dim, True, count, 0.0)
     centred = op.Sub(wide, centre)
     squares = op.Mul(centred, centred)
-    if correction == 0:
-        variance = mean(op, squares, dim, keepdim)
-    else:
-        total = reduce_dims(op, "ReduceSum", squares, dim, keepdim)
-        variance = op.Div(total, _divisor(op, count_reduced(op, x, dim), correction, op.dtype(wide)))
+    variance = _average(op, squares, dim, keepdim, count, correction)
     if not keepdim and op.rank(x):
         centre = op.Squeeze(centre, op.const(reduced_axes(op, x, dim)))
     return op.cast(op.Sqrt(variance) if root else variance, dtype), op.cast(centre, dtype)
 
 
-def _divisor(op: Op, count: Int, correction: float, dtype: DType) -> Value:
+def _average(op: Op, x: Value, dim: Sequence[int] | None, keepdim: bool, count: Int, correction: float) -> Value:
+    """The sum divided by what the correction leaves of the count; NaN if that is nothing, also of no elements."""
+    if correction == 0 and isinstance(count, int):
+        return mean(op, x, dim, keepdim)
+    dtype = op.dtype(x)
     if isinstance(count, int):
-        return op.const(max(count - correction, 0.0), dtype)
-    left = op.Sub(op.cast(count, dtype), op.const(correction, dtype))
-    return op.Max(left, op.const(0.0, dtype))
+        left = op.const(max(count - correction, 0.0), dtype)
+    else:
+        left = op.cast(count, dtype)
+        if correction:
+            left = op.Max(op.Sub(left, op.const(correction, dtype)), op.const(0.0, dtype))
+    return op.Div(reduce_dims(op, "ReduceSum", x, dim, keepdim), left)
 
 
 def _correction(unbiased: bool, correction: float | None) -> float:
@@ -177,6 +181,64 @@ def kthvalue(op: Op, self: Value, k: Int, dim: int = -1, keepdim: bool = False) 
     ordered = op.multi("TopK", 2, self, op.ints([k]), axis=axis, largest=0, sorted=1)
     value, index = _take(op, ordered, op.scalar(_plus(op, k, -1), DType.INT64), axis, keepdim)
     return value, index
+
+
+@aten("mode")
+def mode(op: Op, self: Value, dim: int = -1, keepdim: bool = False) -> tuple[Value, Value]:
+    """mode(Tensor self, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)
+
+    The smallest of the most frequent elements, and the last place where it stands. All pairs are compared.
+    """
+    if op.rank(self) == 0:
+        return self, op.const(0)
+    axis = op.axis(self, dim)
+    x = op.cast(self, DType.INT32) if op.dtype(self) is DType.BOOL else self
+    ordered, _ = _ascending(op, x, axis)
+    same = op.Equal(op.Unsqueeze(ordered, op.const([axis])), op.Unsqueeze(ordered, op.const([axis + 1])))
+    counts = reduce_dims(op, "ReduceSum", op.cast(same, DType.INT32), [axis])
+    first = op.ArgMax(counts, axis=axis, keepdims=1)
+    value = op.GatherElements(ordered, first, axis=axis)
+    place = op.ArgMax(op.cast(op.Equal(x, value), DType.INT32), axis=axis, keepdims=1, select_last_index=1)
+    value = op.cast(value, op.dtype(self))
+    if keepdim:
+        return value, place
+    axes = op.const([axis])
+    return op.Squeeze(value, axes), op.Squeeze(place, axes)
+
+
+@aten("cov")
+def cov(
+    op: Op, self: Value, correction: int = 1, fweights: Value | None = None, aweights: Value | None = None
+) -> Value:
+    """cov(Tensor self, *, int correction=1, Tensor? fweights=None, Tensor? aweights=None) -> Tensor
+
+    self: (variables, observations) or (observations)
+    """
+    if fweights is not None or aweights is not None:
+        raise op.refuse("cov with weights")
+    x = as_float(op, self)
+    rows = x if op.rank(x) == 2 else op.Reshape(x, op.const([1, -1]))
+    centred = op.Sub(rows, mean(op, rows, [1], True))
+    product = op.MatMul(centred, op.Transpose(centred, perm=(1, 0)))
+    count = op.scalar(op.dim(rows, 1), op.dtype(x))
+    left = op.Max(op.Sub(count, op.const_like(correction, x)), op.const_like(0, x))
+    result = op.Div(product, left)
+    # One variable is a number, however it is given.
+    return op.Squeeze(result, op.const([0, 1])) if op.dim(rows, 0) == 1 else result
+
+
+@aten("corrcoef")
+def corrcoef(op: Op, self: Value) -> Value:
+    """corrcoef(Tensor self) -> Tensor; self (variables, observations) or (observations)"""
+    covariance = cov(op, self)
+    if op.rank(covariance) == 0:
+        return op.Div(covariance, covariance)
+    size = op.dim(self, 0)
+    steps = op.Range(op.const(0), op.scalar(size, DType.INT64), op.const(1))
+    index = op.Unsqueeze(steps, op.const([1]))
+    deviation = op.Sqrt(op.GatherElements(covariance, index, axis=1))
+    result = op.Div(op.Div(covariance, deviation), op.Transpose(deviation, perm=(1, 0)))
+    return op.Clip(result, op.const_like(-1, result), op.const_like(1, result))
 
 
 @aten("quantile")
