@@ -35,6 +35,7 @@ SEQUENCES = {
     "insert-into-empty": ([("f32", n, 3)], lambda g, x: g("SequenceInsert", [g("SequenceEmpty", []), x]), "f32[n,3][]"),
     "erase": ([("f32", n, 3)], lambda g, x: g("SequenceErase", [g("SequenceConstruct", [x, x])]), "f32[n,3][]"),
     "split-ones": ([("f32", n, h)], lambda g, x: g("SplitToSequence", [x], axis=1), "f32[n,1][]"),
+    "split-default": ([("f32", n, h)], lambda g, x: g("SplitToSequence", [x]), "f32[1,h][]"),
     "split-drop": ([("f32", n, h)], lambda g, x: g("SplitToSequence", [x], axis=1, keepdims=0), "f32[n][]"),
     "split-chunks": ([("f32", n, h)], lambda g, x: g("SplitToSequence", [x, np.int64(2)], axis=1), "f32[n,?][]"),
     "split-even": ([("f32", n, 6)], lambda g, x: g("SplitToSequence", [x, np.int64(2)], axis=1), "f32[n,2][]"),

@@ -118,6 +118,31 @@ def test_element_types_are_among_those_of_the_schema(op):
             assert found.dtype is not None or not isinstance(general, TensorType) or general.dtype is None
 
 
+@pytest.mark.parametrize(
+    ("op", "operands", "expected"),
+    [
+        ("Add", [TensorType(DType.FLOAT16, (n,)), TensorType()], ["f16[...]"]),
+        ("Add", [TensorType(), TensorType(DType.FLOAT16, (n,))], ["f16[...]"]),
+        ("Add", [TensorType(), TensorType()], ["?[...]"]),
+        ("Where", [TensorType(DType.BOOL), TensorType(DType.INT32), TensorType()], ["i32[...]"]),
+        ("Cast", [TensorType(DType.FLOAT32)], ["?[...]"]),
+        ("NonZero", [TensorType(DType.FLOAT32)], ["i64[...]"]),
+        ("TopK", [TensorType(DType.FLOAT32), TensorType(DType.INT64)], ["f32[...]", "i64[...]"]),
+        ("SequenceAt", [SequenceType(TensorType(DType.FLOAT32, (n,))), TensorType()], ["?[...]"]),
+        ("SequenceErase", [SequenceType(TensorType(DType.FLOAT32, (n,)))], ["f32[...][]"]),
+        ("SequenceErase", [TensorType()], ["?[...][]"]),
+        ("OptionalGetElement", [OptionalType(TensorType(DType.FLOAT32, (n,)))], ["?[...]"]),
+        ("StringConcat", [TensorType(), TensorType()], ["str[...]"]),
+        ("RegexFullMatch", [TensorType(DType.STRING)], ["bool[...]"]),
+        ("Loop", [TensorType(DType.INT64), TensorType(DType.BOOL), TensorType(DType.FLOAT32)], ["?[...]"]),
+        ("NoSuchOperator", [TensorType(DType.FLOAT32)], ["?[...]", "?[...]"]),
+    ],
+)
+def test_what_the_schema_alone_says(op, operands, expected):
+    node = Node(op, [Value(t) for t in operands], result_types=[None] * len(expected))
+    assert [str(t) for t in types_from_schema(node, 20)] == expected
+
+
 def test_other_domains_are_unknown():
     node = Node("Add", [Value(TensorType(DType.FLOAT32, (n,)))] * 2, domain="mine", result_types=[None, None])
     assert infer(node, 18, DimSource()) == [TensorType(), TensorType()]

@@ -70,6 +70,7 @@ CASES = {
     "Gather-scalar": ("Gather", [("f32", n, h), np.int64(0)], {"axis": 1}),
     "Gather-symbols": ("Gather", [("f32", 9, 4), ("i64", n, h)]),
     "Gather-contents": ("Gather", [("sizes", n, h, 3), ints(1, -1)], {}, {"known": True, "first": 11}),
+    "Gather-contents-ends": ("Gather", [("sizes", n, h, 3), ints(-3, 2)], {}, {"known": True, "first": 11}),
     "Gather-contents-scalar": ("Gather", [("sizes", n, h, 3), np.int64(0)], {}, {"known": True}),
     "GatherElements": ("GatherElements", [("f32", n, 3), np.int64([[0, 1]])], {"axis": 1}),
     "GatherND": ("GatherND", [("f32", n, h, w), np.int64([[[0, 1]], [[1, 1]]])]),
