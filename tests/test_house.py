@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -84,6 +86,22 @@ class TestPackage:
         own = {path.parent.name for dist in wanted & set(dists) for path in dists[dist].glob("src/*/py.typed")}
         assert own <= layers.ALLOWED[source]
         assert "torch" not in wanted or "torch" in layers.ALLOWED[source]
+
+    def test_declares_what_it_imports(self, package: Path):
+        project = load(package)["project"]
+        needs = project["dependencies"] + [
+            need for extra in project.get("optional-dependencies", {}).values() for need in extra
+        ]
+        declared = {re.split(r"[\[>]", need)[0].replace("-", "_") for need in needs}
+        declared |= {"google"} if "protobuf" in declared else set()
+        (source,) = (path.parent for path in package.glob("src/*/py.typed"))
+        imported = {
+            target.partition(".")[0]
+            for path in source.rglob("*.py")
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            for _, target in layers._imported(node)
+        }
+        assert imported - sys.stdlib_module_names - {source.name} - declared == set()
 
     def test_every_requirement_has_a_floor(self, package: Path):
         project = load(package)["project"]
