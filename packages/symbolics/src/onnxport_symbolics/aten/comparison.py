@@ -7,7 +7,7 @@ import math
 import numpy as np
 from onnxport_ir import DType, Value
 
-from onnxport_symbolics.aten.arithmetic import known_number, promote_real, with_number
+from onnxport_symbolics.aten.arithmetic import as_number, known_number, promote_real, with_number
 from onnxport_symbolics.aten.casts import convert, filled_like, real_dtype
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.promote import TensorOrNumber, as_dtype, promote, result_dtype
@@ -92,7 +92,7 @@ def _unless_nan(op: Op, left: Value, right: Value, chosen: Value) -> Value:
     return op.Where(op.IsNaN(left), right, op.Where(op.IsNaN(right), left, chosen))
 
 
-@aten("clamp", "clip")
+@aten("clamp.Tensor", "clip.Tensor")
 def clamp(op: Op, self: Value, min: TensorOrNumber | None = None, max: TensorOrNumber | None = None) -> Value:
     """clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor; clamp.Tensor(Tensor self, Tensor? min, ...)"""
     bounds = [bound for bound in (min, max) if bound is not None]
@@ -121,19 +121,50 @@ def _is_clip(low: Value | None, high: Value | None) -> bool:
     return least is None or most is None or least <= most
 
 
-@aten("clamp_min")
+@aten("clamp", "clip")
+def clamp_numbers(op: Op, self: Value, min: TensorOrNumber | None = None, max: TensorOrNumber | None = None) -> Value:
+    """clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor"""
+    low, high = (None if bound is None else as_number(op, bound, self) for bound in (min, max))
+    return clamp(op, self, low, high)
+
+
+@aten("clamp_min.Tensor")
 def clamp_min(op: Op, self: Value, min: TensorOrNumber) -> Value:
-    """clamp_min(Tensor self, Scalar min) -> Tensor"""
+    """clamp_min.Tensor(Tensor self, Tensor min) -> Tensor"""
     return clamp(op, self, min)
 
 
-@aten("clamp_max")
+@aten("clamp_min")
+def clamp_min_number(op: Op, self: Value, min: TensorOrNumber) -> Value:
+    """clamp_min(Tensor self, Scalar min) -> Tensor"""
+    return clamp(op, self, as_number(op, min, self))
+
+
+@aten("clamp_max.Tensor")
 def clamp_max(op: Op, self: Value, max: TensorOrNumber) -> Value:
-    """clamp_max(Tensor self, Scalar max) -> Tensor"""
+    """clamp_max.Tensor(Tensor self, Tensor max) -> Tensor"""
     return clamp(op, self, None, max)
 
 
-@aten("where.self", "where.ScalarOther", "where.ScalarSelf", "where.Scalar")
+@aten("clamp_max")
+def clamp_max_number(op: Op, self: Value, max: TensorOrNumber) -> Value:
+    """clamp_max(Tensor self, Scalar max) -> Tensor"""
+    return clamp(op, self, None, as_number(op, max, self))
+
+
+@aten("where.ScalarOther")
+def where_other_number(op: Op, condition: Value, self: Value, other: TensorOrNumber) -> Value:
+    """where.ScalarOther(Tensor condition, Tensor self, Scalar other) -> Tensor"""
+    return where(op, condition, self, as_number(op, other, self))
+
+
+@aten("where.ScalarSelf")
+def where_self_number(op: Op, condition: Value, self: TensorOrNumber, other: Value) -> Value:
+    """where.ScalarSelf(Tensor condition, Scalar self, Tensor other) -> Tensor"""
+    return where(op, condition, as_number(op, self, other), other)
+
+
+@aten("where.self", "where.Scalar")
 def where(op: Op, condition: Value, self: TensorOrNumber, other: TensorOrNumber) -> Value:
     """where.self(Tensor condition, Tensor self, Tensor other) -> Tensor"""
     left, right = promote(op, self, other)
