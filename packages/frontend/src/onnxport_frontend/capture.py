@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -152,10 +152,19 @@ def _follow(request: _Request, result: Result) -> _Draft:
         outputs,
         params,
         script.class_name(model).rpartition(".")[2],
-        {path: inliner.class_names.get(path, "").rpartition(".")[2] for path in inliner.paths},
+        {path: inliner.class_names.get(path, "").rpartition(".")[2] for path in _with_parents(inliner.paths)},
         tuple(inliner.calls),
     )
     return _Draft(graph, call, result, positions, returned, inliner.functions, inliner.has_written_constant)
+
+
+def _with_parents(paths: Iterable[str]) -> dict[str, None]:
+    """Module paths and those of the modules around them, without repetition."""
+    found: dict[str, None] = {"": None}
+    for path in paths:
+        parts = path.split(".")
+        found.update(dict.fromkeys(".".join(parts[:count]) for count in range(1, len(parts) + 1)))
+    return found
 
 
 def _finish(draft: _Draft, functional: bool) -> Captured:
