@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from onnxport_ir.errors import UnsupportedCase
 from torch import nn
 
 from tests.ops.harness import Case
@@ -59,7 +60,5 @@ def test_convolution(case: Case) -> None:
 
 
 def test_convolution_of_integers_is_refused() -> None:
-    from onnxport_ir.errors import UnsupportedCase
-
     with pytest.raises(UnsupportedCase, match="a convolution of i64"):
         Case("integers", F.conv1d, (torch.ones(1, 1, 4).long(), torch.ones(1, 1, 2).long())).check()

@@ -33,7 +33,7 @@ def convolution(
     if not transposed:
         return _conv(op, input, weight, bias, stride, pads, dilation, groups)
     strides = spread(stride, spatial)
-    pads, extra = _within_stride(op, pads, spread(output_padding, spatial), strides)
+    cut, extra = _within_stride(op, pads, spread(output_padding, spatial), strides)
     _check_dtype(op, input)
     return unbatched(
         op,
@@ -45,7 +45,7 @@ def convolution(
             bias,
             kernel_shape=_kernel(op, weight),
             strides=strides,
-            pads=pads,
+            pads=cut,
             dilations=spread(dilation, spatial),
             output_padding=extra,
             group=groups,

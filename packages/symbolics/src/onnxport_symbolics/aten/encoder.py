@@ -42,10 +42,10 @@ def native_multi_head_attention(
     query, key, value (N, L, E); the mask is bool and True where nothing takes part. A row without any part is NaN.
     """
     projected = _projected(op, (query, key, value), qkv_weight, qkv_bias)
-    heads = [_heads(op, part, num_head) for part in projected]
+    heads = tuple(_heads(op, part, num_head) for part in projected)
     weights: Value | Exception = op.refuse("the weights of _native_multi_head_attention with need_weights=False")
     if mask is None and not need_weights:
-        mixed = scaled_dot_product_attention(op, *heads)
+        mixed = scaled_dot_product_attention(op, heads[0], heads[1], heads[2])
     else:
         weights, mixed = _with_weights(op, heads, mask, mask_type)
         if average_attn_weights:
@@ -69,7 +69,7 @@ def _heads(op: Op, x: Value, count: int) -> Value:
     return op.Transpose(split, perm=(0, 2, 1, 3))
 
 
-def _with_weights(op: Op, heads: list[Value], mask: Value | None, mask_type: int | None) -> tuple[Value, Value]:
+def _with_weights(op: Op, heads: Sequence[Value], mask: Value | None, mask_type: int | None) -> tuple[Value, Value]:
     query, key, value = heads
     if mask is None:
         weights, _ = attention_weights(op, query, key, None, None)

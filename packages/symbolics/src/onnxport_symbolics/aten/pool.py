@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
+import numpy as np
 from onnxport_ir import DType, Value
 
 from onnxport_symbolics.aten.conv import spread, unbatched
-from onnxport_symbolics.integers import add, mul
+from onnxport_symbolics.aten.fold import divided, indexed_max, places, window_count, windows
+from onnxport_symbolics.integers import add, maximum, minimum, mul, product, sub
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten
-from onnxport_symbolics.shaping import slice_axis, transpose
+from onnxport_symbolics.shaping import full, reshape
 
 
 def _max_pool(spatial: int) -> None:
-    @aten(f"max_pool{spatial}d")
+    @aten(f"max_pool{spatial}d", f"mkldnn_max_pool{spatial}d")
     def max_pool(
         op: Op,
         self: Value,
@@ -30,7 +33,7 @@ def _max_pool(spatial: int) -> None:
 
         self (N, C, *) or (C, *).
         """
-        window = _Window(spatial, kernel_size, stride, padding, dilation, ceil_mode)
+        window = _Window.of(spatial, kernel_size, stride, padding, dilation, ceil_mode)
         return unbatched(op, self, spatial, lambda x: _max(op, x, window)[0])
 
     @aten(f"max_pool{spatial}d_with_indices")
@@ -48,41 +51,92 @@ def _max_pool(spatial: int) -> None:
 
         The indices count within one channel of one sample.
         """
-        window = _Window(spatial, kernel_size, stride, padding, dilation, ceil_mode)
+        window = _Window.of(spatial, kernel_size, stride, padding, dilation, ceil_mode)
         single = op.rank(self) == spatial + 1
         x = op.Unsqueeze(self, [0]) if single else self
         values, flat = _max(op, x, window, indices=True)
         # ONNX's indices count through the whole tensor.
-        plane = op.ReduceProd(op.ints(op.dims(x)[2:]), [0], keepdims=0)
-        indices = op.Sub(flat, op.Mul(op.Div(flat, plane), plane))
+        indices = op.Mod(flat, op.scalar(product(op, op.dims(x)[2:]), DType.INT64))
         return (op.Squeeze(values, [0]), op.Squeeze(indices, [0])) if single else (values, indices)
 
 
+@dataclasses.dataclass(frozen=True)
 class _Window:
-    """The arguments of a pooling, spread to all spatial dimensions."""
+    """The arguments of a pooling, spread to all spatial dimensions; pads are those at the starts, then at the ends."""
 
-    def __init__(
-        self,
+    kernel: tuple[int, ...]
+    strides: tuple[int, ...]
+    pads: tuple[int, ...]
+    dilations: tuple[int, ...]
+    ceil_mode: int
+
+    @classmethod
+    def of(
+        cls,
         spatial: int,
         kernel: Sequence[int],
         stride: Sequence[int],
         padding: Sequence[int],
         dilation: Sequence[int],
         ceil_mode: bool,
-    ) -> None:
-        self.kernel = spread(kernel, spatial)
-        self.strides = spread(stride, spatial) if stride else self.kernel
-        self.pads = spread(padding, spatial) * 2
-        self.dilations = spread(dilation, spatial)
-        self.ceil_mode = int(ceil_mode)
+    ) -> _Window:
+        """The window of an ATen call."""
+        sizes = spread(kernel, spatial)
+        return cls(
+            sizes,
+            spread(stride, spatial) if stride else sizes,
+            spread(padding, spatial) * 2,
+            spread(dilation, spatial),
+            int(ceil_mode),
+        )
 
     @property
     def elements(self) -> int:
         """How many elements a window covers."""
         return math.prod(self.kernel)
 
+    def counts(self, op: Op, x: Value) -> list[Int]:
+        """How many windows there are along each spatial axis of x."""
+        return [self._count(op, size, axis) for axis, size in enumerate(op.dims(x)[2:])]
+
+    def _count(self, op: Op, size: Int, axis: int) -> Int:
+        kernel, stride, pad, dilation = (s[axis] for s in (self.kernel, self.strides, self.pads, self.dilations))
+        count = window_count(op, add(op, size, 2 * pad + self.ceil_mode * (stride - 1)), kernel, stride, dilation)
+        if not self.ceil_mode:
+            return count
+        # The last window begins inside the input or the padding before it.
+        last = divided(op, add(op, size, pad - 1), stride)
+        return minimum(op, count, add(op, last, 1))
+
+    def padded(self, op: Op, x: Value, counts: Sequence[Int], fill: int) -> Value:
+        """``x`` with the padding of the window, and at the end what rounding up needs."""
+        ends = []
+        for axis, (size, count) in enumerate(zip(op.dims(x)[2:], counts, strict=True)):
+            reach = self.dilations[axis] * (self.kernel[axis] - 1) + 1
+            needed = add(op, mul(op, count, self.strides[axis]), reach - self.strides[axis] - self.pads[axis])
+            ends.append(maximum(op, sub(op, needed, size), 0))
+        axes = list(range(2, 2 + len(ends)))
+        return op.Pad(x, op.ints([*self.pads[: len(ends)], *ends]), op.const_like(fill, x) if fill else None, axes)
+
+    def view(self, op: Op, x: Value, fill: int, counts: Sequence[Int]) -> Value:
+        """The windows: (N, C, k1, ..., kn, o1, ..., on)."""
+        return windows(op, self.padded(op, x, counts, fill), self.kernel, self.strides, self.dilations, counts)
+
+    def indexed_view(self, op: Op, x: Value, fill: int) -> tuple[Value, Value]:
+        """The largest element of each window, and where it is in a channel of x."""
+        counts = self.counts(op, x)
+        where = [places(op, *of) for of in zip(self.kernel, self.strides, self.dilations, counts, strict=True)]
+        return indexed_max(op, self.padded(op, x, counts, fill), where, counts, op.dims(x)[2:], self.pads)
+
 
 def _max(op: Op, x: Value, window: _Window, *, indices: bool = False) -> tuple[Value, ...]:
+    dtype = op.dtype(x)
+    if not dtype.is_float and dtype is not DType.BOOL:
+        lowest = int(np.iinfo(dtype.numpy).min)
+        if indices:
+            return window.indexed_view(op, x, lowest)
+        axes = list(range(2, 2 + len(window.kernel)))
+        return (op.ReduceMax(window.view(op, x, lowest, window.counts(op, x)), axes, keepdims=0),)
     return op.multi(
         "MaxPool",
         2 if indices else 1,
@@ -111,7 +165,7 @@ def _avg_pool(spatial: int) -> None:
 
         self (N, C, *) or (C, *).
         """
-        window = _Window(spatial, kernel_size, stride, padding, [1], ceil_mode)
+        window = _Window.of(spatial, kernel_size, stride, padding, [1], ceil_mode)
         return unbatched(op, self, spatial, lambda x: _average(op, x, window, count_include_pad, divisor_override))
 
     aten(f"avg_pool{spatial}d")(avg_pool)
@@ -119,9 +173,11 @@ def _avg_pool(spatial: int) -> None:
 
 def _average(op: Op, x: Value, window: _Window, include_pad: bool, divisor: int | None) -> Value:
     if not op.dtype(x).is_float:
-        raise op.refuse(f"an average pooling of {op.dtype(x).short}")
+        return _average_of_integers(op, x, window, include_pad, divisor)
     if divisor is not None and window.ceil_mode:
-        raise op.refuse("avg_pool with divisor_override and ceil_mode")
+        # With zeros put in for what rounding up needs, all windows are full.
+        x = window.padded(op, x, window.counts(op, x), 0)
+        window = dataclasses.replace(window, pads=(0,) * len(window.pads), ceil_mode=0)
     averages = op.AveragePool(
         x,
         kernel_shape=window.kernel,
@@ -135,90 +191,45 @@ def _average(op: Op, x: Value, window: _Window, include_pad: bool, divisor: int 
     return op.Mul(averages, op.const_like(window.elements / divisor, averages))
 
 
-def _adaptive(spatial: int) -> None:
-    @aten(f"adaptive_avg_pool{spatial}d", f"_adaptive_avg_pool{spatial}d")
-    def adaptive_avg_pool(op: Op, self: Value, output_size: Sequence[int]) -> Value:
-        """adaptive_avg_pool2d(Tensor self, SymInt[2] output_size) -> Tensor
+def _average_of_integers(op: Op, x: Value, window: _Window, include_pad: bool, divisor: int | None) -> Value:
+    """Sums of integers, divided and rounded towards zero."""
+    axes = list(range(2, 2 + len(window.kernel)))
+    counts = window.counts(op, x)
+    sums = op.ReduceSum(window.view(op, x, 0, counts), axes, keepdims=0)
+    if divisor is not None:
+        return op.Div(sums, op.const_like(divisor, sums))
+    ones = op.Expand(op.const_like(1, x), op.ints([1, 1, *op.dims(x)[2:]]))
+    if include_pad:
+        pads = window.pads
+        ones = op.Pad(ones, list(pads), op.const_like(1, x), axes)
+        window = dataclasses.replace(window, pads=(0,) * len(pads))
+    return op.Div(sums, op.ReduceSum(window.view(op, ones, 0, counts), axes, keepdims=0))
 
-        self (N, C, *) or (C, *).
+
+def _max_unpool(spatial: int) -> None:
+    @aten(f"max_unpool{spatial}d")
+    def max_unpool(
+        op: Op,
+        self: Value,
+        indices: Value,
+        output_size: Sequence[int | Value],
+        stride: object = None,
+        padding: object = None,
+    ) -> Value:
+        """max_unpool2d(Tensor self, Tensor indices, SymInt[2] output_size) -> Tensor;
+        max_unpool3d(Tensor self, Tensor indices, SymInt[3] output_size, int[3] stride, int[3] padding) -> Tensor
+
+        self, indices (N, C, *) or (C, *); the indices count within one channel.
         """
-        return unbatched(op, self, spatial, lambda x: _adaptive_average(op, x, spread(output_size, spatial)))
-
-    @aten(f"adaptive_max_pool{spatial}d")
-    def adaptive_max_pool(op: Op, self: Value, output_size: Sequence[int]) -> tuple[Value, object]:
-        """adaptive_max_pool2d(Tensor self, int[2] output_size) -> (Tensor, Tensor)
-
-        self (N, C, *) or (C, *). The second result, the indices, is refused if it is used.
-        """
-        values = unbatched(op, self, spatial, lambda x: _adaptive_max(op, x, spread(output_size, spatial)))
-        return values, op.refuse("the indices of an adaptive max pooling", "Call it with return_indices=False.")
-
-
-def _adaptive_average(op: Op, x: Value, sizes: Sequence[int]) -> Value:
-    if all(size == 1 for size in sizes):
-        return op.GlobalAveragePool(x)
-    window = _even_window(op, x, sizes)
-    if window is not None:
-        return op.AveragePool(x, kernel_shape=window, strides=window)
-    # The mean over a box is the mean over each of its sides in turn: one matrix of weights per dimension.
-    result = x
-    for axis, size in enumerate(sizes, 2):
-        last = axis == op.rank(x) - 1
-        turned = result if last else transpose(op, result, axis, -1)
-        turned = op.MatMul(turned, _window_weights(op, op.dim(x, axis), size, op.dtype(x)))
-        result = turned if last else transpose(op, turned, axis, -1)
-    return result
-
-
-def _adaptive_max(op: Op, x: Value, sizes: Sequence[int]) -> Value:
-    if all(size == 1 for size in sizes):
-        return op.GlobalMaxPool(x)
-    window = _even_window(op, x, sizes)
-    if window is not None:
-        return op.MaxPool(x, kernel_shape=window, strides=window)
-    result = x
-    for axis, size in enumerate(sizes, 2):
-        length = op.dim(x, axis)
-        parts = []
-        for index in range(size):
-            start, end = _edge(op, index, length, size), _edge(op, index + 1, length, size, up=True)
-            part = slice_axis(op, result, axis, start, end)
-            parts.append(op.ReduceMax(part, [axis], keepdims=1))
-        result = op.Concat(*parts, axis=axis)
-    return result
-
-
-def _even_window(op: Op, x: Value, sizes: Sequence[int]) -> tuple[int, ...] | None:
-    """The window that cuts each dimension into equal parts; None if they are dynamic or do not come out even."""
-    window = []
-    for size, length in zip(sizes, op.sizes(x)[2:], strict=True):
-        if not isinstance(length, int) or size == 0 or length % size:
-            return None
-        window.append(length // size)
-    return tuple(window)
-
-
-def _edge(op: Op, index: int, length: Int, size: int, *, up: bool = False) -> Int:
-    """``index * length / size``, rounded down, or up."""
-    scaled = mul(op, length, index)
-    if up:
-        scaled = add(op, scaled, size - 1)
-    if isinstance(scaled, int):
-        return scaled // size
-    return op.Div(scaled, size)
-
-
-def _window_weights(op: Op, length: Int, size: int, dtype: DType) -> Value:
-    """(length, size): column i has 1/n at the n places that window i covers, else 0."""
-    places = op.Unsqueeze(op.Range(0, op.scalar(length, DType.INT64), 1), [1])
-    starts = [_edge(op, i, length, size) for i in range(size)]
-    ends = [_edge(op, i + 1, length, size, up=True) for i in range(size)]
-    first, last = op.ints(starts), op.ints(ends)
-    inside = op.And(op.GreaterOrEqual(places, first), op.Less(places, last))
-    return op.Div(op.cast(inside, dtype), op.cast(op.Sub(last, first), dtype))
+        leading = op.dims(self)[:-spatial]
+        rows: Int = product(op, leading)
+        zeros = full(op, [rows, product(op, output_size)], 0, op.dtype(self))
+        flat = op.ScatterElements(zeros, reshape(op, indices, [rows, -1]), reshape(op, self, [rows, -1]), axis=1)
+        return reshape(op, flat, [*leading, *output_size])
 
 
 for _count in (1, 2, 3):
     _max_pool(_count)
     _avg_pool(_count)
-    _adaptive(_count)
+for _count in (2, 3):
+    _max_unpool(_count)
