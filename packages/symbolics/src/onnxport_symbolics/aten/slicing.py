@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 from onnxport_ir import DType, Value
 from onnxport_ir.dims import exact_div
 from onnxport_ir.errors import NeedsStatic
@@ -293,11 +294,26 @@ def as_strided(
     Which elements are meant depends on how the tensor lies in memory, which ONNX does not know. It is certain only
     for an input of the model, which ONNX takes in row-major order.
     """
-    if self.producer is not None or self.const is not None or not all(isinstance(n, int) for n in op.sizes(self)):
-        raise op.refuse(
-            "a strided view of a tensor of which the layout in memory is not known", "Use unfold or indices."
-        )
-    index = np.full((), storage_offset or 0, np.int64)
+    return op.Gather(flatten_all(op, self), _strided_index(op, self, size, stride, storage_offset or 0), axis=0)
+
+
+@aten("as_strided_scatter")
+def as_strided_scatter(
+    op: Op, self: Value, src: Value, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
+) -> Value:
+    """as_strided_scatter(Tensor self, Tensor src, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None)"""
+    index = _strided_index(op, self, size, stride, storage_offset or 0)
+    if len(np.unique(index)) != index.size:
+        raise op.refuse("a write to a strided view with overlapping elements")
+    written = op.ScatterND(flatten_all(op, self), op.const(index[..., None]), op.cast(src, op.dtype(self)))
+    return reshape(op, written, op.dims(self))
+
+
+def _strided_index(op: Op, x: Value, size: Sequence[int], stride: Sequence[int], offset: int) -> npt.NDArray[np.int64]:
+    """The places in memory of the elements of a strided view, if they are known."""
+    if x.producer is not None or x.const is not None or not all(isinstance(n, int) for n in op.sizes(x)):
+        raise op.refuse("a strided view of a tensor whose layout in memory is not known", "Use unfold or indices.")
+    index = np.full((), offset, np.int64)
     for count, step in zip(size, stride, strict=True):
         index = index[..., None] + np.arange(count, dtype=np.int64) * step
-    return op.Gather(flatten_all(op, self), index, axis=0)
+    return index
