@@ -9,6 +9,8 @@ from onnxport_symbolics.op import Op
 from onnxport_symbolics.promote import TensorOrNumber, promote
 from onnxport_symbolics.registry import aten
 
+#: Of the integers that shifts are computed in.
+_BITS = 64
 _TENSOR_OVERLOADS = ("Tensor", "Scalar", "Scalar_Tensor")
 
 
@@ -42,26 +44,32 @@ def bitwise_not(op: Op, self: Value) -> Value:
 @aten("__lshift__.Tensor", "__lshift__.Scalar")
 def left_shift(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
     """bitwise_left_shift.Tensor(Tensor self, Tensor other) -> Tensor"""
-    value, power = _power_of_two(op, self, other)
-    return op.Mul(value, power)
+    value, power, dtype = _power_of_two(op, self, other)
+    return op.cast(op.Mul(value, power), dtype)
 
 
 @aten("bitwise_right_shift.Tensor", "bitwise_right_shift.Tensor_Scalar", "bitwise_right_shift.Scalar_Tensor")
 @aten("__rshift__.Tensor", "__rshift__.Scalar")
 def right_shift(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
     """bitwise_right_shift.Tensor(Tensor self, Tensor other) -> Tensor; the sign is shifted in"""
-    return floor_divide_integers(op, *_power_of_two(op, self, other))
+    value, power, dtype = _power_of_two(op, self, other)
+    return op.cast(floor_divide_integers(op, value, power), dtype)
 
 
-def _power_of_two(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> tuple[Value, Value]:
-    """The operand to shift and ``2 ** other``; ONNX's own shift takes unsigned integers only."""
+def _power_of_two(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> tuple[Value, Value, DType]:
+    """The operand to shift and ``2 ** other``, and the type of the result.
+
+    ONNX's own shift takes unsigned integers only. Both are int64, in which a power that leaves nothing of a narrower
+    type is still a number; what a multiplication then has too much, the cast back cuts off.
+    """
     value, count = promote(op, self, other)
     dtype = op.dtype(value)
-    if not dtype.is_integer:
+    if not dtype.is_integer or dtype is DType.UINT64:
         raise op.refuse(f"a shift of {dtype.short}")
+    value = op.cast(value, DType.INT64)
     number = known_number(count)
     if number is None:
-        return value, op.Pow(op.const_like(2, count), count)
-    if not 0 <= number < dtype.bits - 1:
-        raise op.refuse(f"a shift of {dtype.short} by {int(number)} bits")
-    return value, op.const_like(2 ** int(number), value)
+        return value, op.Pow(op.const(2), op.cast(count, DType.INT64)), dtype
+    if not 0 <= number < _BITS - 1:
+        raise op.refuse(f"a shift by {int(number)} bits")
+    return value, op.const(2 ** int(number)), dtype
