@@ -3,6 +3,7 @@
 from onnxport_frontend.capture import Captured, capture
 from onnxport_frontend.findings import Finding
 from onnxport_frontend.operators import operator_names
+from onnxport_frontend.replay import replay
 from onnxport_frontend.signature import Signature
 from onnxport_frontend.torch_types import TorchTensor, dtype_from_torch, dtype_to_torch
 
@@ -15,4 +16,5 @@ __all__ = [
     "dtype_from_torch",
     "dtype_to_torch",
     "operator_names",
+    "replay",
 ]

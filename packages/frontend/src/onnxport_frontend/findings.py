@@ -8,6 +8,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, TextIO
 
@@ -23,6 +24,7 @@ _KINDS = (
     ("to a Python float", "float"),
     ("to a Python number", "number"),
     ("to a Python index", "index"),
+    ("Reading the strides of a tensor", "stride"),
     ("to a Python list", "list"),
     ("to a NumPy array", "numpy"),
     ("results are registered as constants", "constant"),
@@ -32,6 +34,9 @@ _KINDS = (
     ("no recorded value for", "detached"),
 )
 
+#: The module that runs the model.
+_ENTRANCE = str(Path(__file__).with_name("tracing.py"))
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -39,6 +44,7 @@ class Finding:
 
     Attributes:
         kind: ``bool``, ``int``, ``float``, ``number``, ``index``, ``list``, ``numpy``: a tensor became one;
+            ``stride``: its memory layout was asked for;
             ``len``, ``iteration``: so did its size; ``constant``: a tensor was made of Python values;
             ``aliased_write``: an in-place write to shared memory; ``buffer_write``, ``input_write``: a write to what
             outlives the call; ``other``.
@@ -96,7 +102,8 @@ def _finding(message: str, filename: str, lineno: int, frame: FrameType | None) 
 
 
 def _frames(frame: FrameType | None) -> Iterator[tuple[str, int, str]]:
-    while frame is not None:
+    # Whoever called the export is not where a value was read.
+    while frame is not None and frame.f_code.co_filename != _ENTRANCE:
         yield frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name
         frame = frame.f_back
 

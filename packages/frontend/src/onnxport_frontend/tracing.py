@@ -18,6 +18,7 @@ from onnxport_frontend.model_state import preserved
 from onnxport_frontend.places import last_script_place, user_place
 from onnxport_frontend.signature import Call
 from onnxport_frontend.structure import Tree, flatten
+from onnxport_frontend.watching import Watching
 
 # One trace at a time in the process. torch keeps the map from modules to scopes in a module global while it traces
 # (torch.jit._trace._trace_module_map: a second thread's trace would lose its modules), the warning filters that catch
@@ -70,7 +71,7 @@ def _trace(
 ) -> Result:
     flat = _Flat(model, call)
     examples = tuple(_copy(call.leaves[index]) for index in flat.positions)
-    with _running(model, training) as findings, mode:
+    with _running(model, training) as findings, Watching(), mode:
         traced = private.trace(model, flat, examples)
     leaves, tree = flat.result
     return Result(tuple(_detached(leaf) for leaf in leaves), tree, tuple(findings), traced)

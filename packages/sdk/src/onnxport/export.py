@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from onnxport_frontend import Captured, capture
 from onnxport_ir import Model, passes
@@ -20,6 +20,7 @@ from onnxport_symbolics import NEWEST_OPSET, Registry, Target, default_registry,
 from onnxport.collector import collector_paused
 from onnxport.options import DEFAULT_OPSET, ExportOptions, TrainingMode, later_parameters
 from onnxport.program import ONNXProgram
+from onnxport.selfcheck import Checked, check_other_inputs, is_cheap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +58,7 @@ def export(
     custom_opsets: Mapping[str, int] | None = None,
     export_modules_as_functions: bool | Collection[type[torch.nn.Module]] = False,
     autograd_inlining: bool = True,
+    check: bool | Literal["auto"] = "auto",
 ) -> ONNXProgram:
     """Export a model to ONNX.
 
@@ -92,6 +94,8 @@ def export(
         custom_opsets: not supported yet.
         export_modules_as_functions: not supported yet.
         autograd_inlining: only True is supported yet.
+        check: whether to run the exported model in ONNX Runtime with other values and other sizes of its dynamic axes,
+            against the torch model; ``"auto"`` does so where that costs little. Not a parameter of torch's.
 
     Returns:
         The exported model. It shares the weights with the torch model.
@@ -101,6 +105,8 @@ def export(
         NotYetSupported: for a parameter that this release does not act upon.
         CaptureFailed: if the model cannot be traced.
         LoweringError: if ONNX, or the opset, cannot express the model; all reasons at once.
+        FrozenValue: if the check shows that the trace has fixed something that depends on a dynamic axis.
+        VerificationFailed: if the check shows other outputs than torch's, for another reason.
         WriteFailed: if the file cannot be written.
     """
     later_parameters(
@@ -125,6 +131,7 @@ def export(
         optimize=optimize,
     )
     timings: dict[str, float] = {}
+    mode = TrainingMode.of(training).module_mode
     with collector_paused():
         with _timed(timings, "capture"):
             captured = capture(
@@ -134,10 +141,14 @@ def export(
                 input_names=input_names,
                 output_names=output_names,
                 dynamic_axes=dynamic_axes,
-                training=TrainingMode.of(training).module_mode,
+                training=mode,
             )
         onnx_model = build(captured, default_registry(), options, timings)
-        program = ONNXProgram(onnx_model, captured.signature, timings, captured.findings)
+        checked = Checked(None, "check=False")
+        if check is True or (check == "auto" and is_cheap(captured, timings["capture"])):
+            with _timed(timings, "check"):
+                checked = check_other_inputs(model, captured, onnx_model, mode)
+        program = ONNXProgram(onnx_model, captured.signature, timings, captured.findings, checked)
         if verbose:
             print(format_model(onnx_model, captured.graph.module_classes))  # noqa: T201 - what verbose asks for
         if f is not None:

@@ -11,11 +11,12 @@ from onnxport_ir.proto import to_proto
 from onnxport_ir.write import ExternalData, write
 
 from onnxport.runtime import create_session, run_session
+from onnxport.selfcheck import Checked
 
 if TYPE_CHECKING:
     import onnx
     import onnxruntime
-    from onnxport_frontend import Signature
+    from onnxport_frontend import Finding, Signature
 
 
 class ONNXProgram:
@@ -26,15 +27,22 @@ class ONNXProgram:
         signature: how a call of the torch model maps to the inputs and outputs of the graph.
         timings: seconds by stage: ``capture``, ``lower``, ``passes``, ``write``.
         findings: what the capture has to say about the model, in order.
+        checked: with which other sizes the model was checked against torch, or why it was not.
     """
 
     def __init__(
-        self, model: Model, signature: Signature, timings: Mapping[str, float], findings: tuple[object, ...] = ()
+        self,
+        model: Model,
+        signature: Signature,
+        timings: Mapping[str, float],
+        findings: tuple[Finding, ...] = (),
+        checked: Checked | None = None,
     ) -> None:
         self.model = model
         self.signature = signature
         self.timings = dict(timings)
         self.findings = findings
+        self.checked = checked or Checked(None, "not asked for")
         self._proto: onnx.ModelProto | None = None
         self._session: onnxruntime.InferenceSession | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,17 @@ if TYPE_CHECKING:
     import onnxruntime
 
 
-def create_session(model: bytes | str) -> onnxruntime.InferenceSession:
+def has_runtime() -> bool:
+    """Whether onnxruntime is installed."""
+    return importlib.util.find_spec("onnxruntime") is not None
+
+
+def create_session(model: bytes | str, *, optimize: bool = True) -> onnxruntime.InferenceSession:
     """A session on the CPU, for serialised models and for paths.
+
+    Args:
+        model: the bytes of a model, or its path.
+        optimize: False leaves the graph as it is, which is faster for a single run.
 
     Raises:
         OnnxExporterError: if onnxruntime is not installed, or refuses the model.
@@ -27,6 +37,8 @@ def create_session(model: bytes | str) -> onnxruntime.InferenceSession:
             "running a model needs onnxruntime", hint="Install it: pip install 'onnxport[runtime]'"
         ) from error
     options = onnxruntime.SessionOptions()
+    if not optimize:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     # Its warnings are about its own optimisations.
     options.log_severity_level = 3
     try:

@@ -1,0 +1,194 @@
+"""The check of a finished model on other inputs than the example, against the torch model.
+
+A trace fixes what the model computes in Python: a size that became an ``int``, a branch on a value. The exported model
+then is right for the example, and wrong for other sizes. Of what the trace warns of, most is harmless, and of what is
+wrong, some is not warned of; running both models tells them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from onnxport_frontend import Captured, Finding, replay
+from onnxport_ir import Input, Model, SymDim, TensorType
+from onnxport_ir.dims import evaluate
+from onnxport_ir.errors import CaptureFailed, FrozenValue, OnnxExporterError, VerificationFailed
+from onnxport_ir.proto import to_proto
+
+from onnxport.runtime import create_session, has_runtime, run_session
+
+#: ``check="auto"`` leaves larger models alone: checking them would cost more than exporting them.
+AUTO_WEIGHT_BYTES = 64 << 20
+AUTO_NODES = 4000
+AUTO_CAPTURE_S = 5.0
+
+_RANDOM = frozenset(
+    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
+)
+_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check found.
+
+    Attributes:
+        sizes: the sizes that the model was run with, by the name of the axis; None if it was not run.
+        reason: why it was not.
+    """
+
+    sizes: dict[str, int] | None
+    reason: str = ""
+
+
+def is_cheap(captured: Captured, capture_s: float) -> bool:
+    """Whether ``check="auto"`` checks this model."""
+    nbytes = sum(param.tensor.nbytes for param in captured.graph.params)
+    return nbytes <= AUTO_WEIGHT_BYTES and len(captured.graph.eqns) <= AUTO_NODES and capture_s <= AUTO_CAPTURE_S
+
+
+def check_other_inputs(torch_model: Any, captured: Captured, model: Model, training: bool | None) -> Checked:
+    """Run both models on an example whose dynamic axes have other sizes, and whose floats other signs.
+
+    Args:
+        torch_model: the model that was exported.
+        captured: its capture.
+        model: the finished graph.
+        training: the mode that it was captured in.
+
+    Returns:
+        The sizes that were tried, or why none were.
+
+    Raises:
+        FrozenValue: if the outputs differ and the trace has fixed values, which are listed.
+        VerificationFailed: if they differ without that.
+    """
+    if not has_runtime():
+        return Checked(None, "onnxruntime is not installed")
+    if any(node.op_type in _RANDOM for node in model.graph.all_nodes()):
+        return Checked(None, "the model draws random numbers")
+    symbols = _example_sizes(captured)
+    if not symbols and not _frozen(captured):
+        return Checked(None, "no axis is dynamic, and the trace has fixed nothing")
+    for sizes, negated in _variants(symbols):
+        inputs = {item.name: _varied(captured, item, sizes, negated) for item in captured.graph.inputs}
+        try:
+            expected = replay(torch_model, captured.signature, inputs, training)
+        except CaptureFailed:
+            # These inputs are not for this model; perhaps the next are.
+            continue
+        _compare(captured, model, inputs, expected, sizes)
+        return Checked(sizes)
+    return Checked(None, "the torch model takes none of the other inputs that were tried")
+
+
+def _example_sizes(captured: Captured) -> dict[str, int]:
+    """The example's size of each dynamic axis, by its name."""
+    sizes: dict[str, int] = {}
+    for item in captured.graph.inputs:
+        shape = item.var.type.shape if isinstance(item.var.type, TensorType) else None
+        for dim in shape or ():
+            if isinstance(dim, SymDim) and dim.name is not None and dim.hint is not None:
+                sizes[dim.name] = dim.hint
+    return sizes
+
+
+def _variants(symbols: Mapping[str, int]) -> Iterator[tuple[dict[str, int], bool]]:
+    """Sizes to try, and whether floats change their sign, which takes the other side of many a branch."""
+    larger = {name: size + 1 for name, size in symbols.items()}
+    yield larger, True
+    if symbols:
+        yield larger, False
+        yield {name: size * 2 for name, size in symbols.items()}, False
+        first = next(iter(symbols))
+        yield {**symbols, first: symbols[first] + 1}, False
+
+
+def _varied(captured: Captured, item: Input, sizes: Mapping[str, int], negated: bool) -> Any:
+    """The example of an input with its elements repeated up to the wanted sizes: they stay values the model takes."""
+    example = captured.example_inputs[item.name]
+    shape = item.var.type.shape if isinstance(item.var.type, TensorType) else None
+    if not isinstance(example, torch.Tensor) or shape is None:
+        return example
+    for axis, dim in enumerate(shape):
+        wanted = evaluate(dim, sizes)
+        size = example.shape[axis]
+        if wanted is not None and wanted != size and size:
+            example = example.index_select(axis, torch.arange(wanted, device=example.device) % size)
+    return -example if negated and example.dtype.is_floating_point else example
+
+
+def _compare(
+    captured: Captured, model: Model, inputs: Mapping[str, Any], expected: Sequence[Any], sizes: Mapping[str, int]
+) -> None:
+    names = [value.name or "" for value in model.graph.outputs]
+    where = ", ".join(f"{name}={size}" for name, size in sizes.items()) or "other values"
+    try:
+        found = run_session(create_session(to_proto(model).SerializeToString(), optimize=False), inputs, names)
+    except Exception as error:  # onnxruntime's exceptions share no base class but this
+        raise _failure(captured, f"the exported model does not run with {where}", str(error)) from error
+    for name, theirs, ours in zip(names, expected, found, strict=True):
+        difference = compare_values(theirs, ours)
+        if difference is not None:
+            raise _failure(captured, f"output {name} is wrong with {where}", difference)
+
+
+def compare_values(theirs: Any, ours: Any) -> str | None:
+    """How an output of the exported model differs from torch's, in words; None if it does not.
+
+    Floats agree within 1e-3 of their spread and 1e-4 of the largest (5e-2 and 1e-2 in half precision); of integers, one
+    in ten may differ, as the positions of nearly equal maxima do.
+    """
+    if not isinstance(theirs, torch.Tensor) or not isinstance(ours, torch.Tensor):
+        return None
+    if theirs.dtype != ours.dtype or theirs.shape != ours.shape:
+        return f"it is {ours.dtype}{list(ours.shape)}, torch's is {theirs.dtype}{list(theirs.shape)}"
+    a, b = theirs.detach().cpu(), ours
+    if not a.numel():
+        return None
+    if not a.dtype.is_floating_point:
+        share = float((a != b).double().mean())
+        return f"{share:.0%} of its elements differ" if share > 0.1 else None
+    relative, absolute = (5e-2, 1e-2) if a.dtype in (torch.float16, torch.bfloat16) else (1e-3, 1e-4)
+    a, b = a.double(), b.double()
+    finite = a.isfinite() & b.isfinite()
+    if not torch.equal(a.isfinite(), b.isfinite()):
+        return "it has NaN or infinity at other places"
+    a, b = a[finite], b[finite]
+    if not a.numel():
+        return None
+    error = float((a - b).abs().max())
+    allowed = relative * float(a.max() - a.min()) + absolute * float(a.abs().max()) + 1e-6
+    return f"its largest error is {error:.3g}" if error > allowed else None
+
+
+def _failure(captured: Captured, what: str, why: str) -> OnnxExporterError:
+    frozen = _frozen(captured)
+    if not frozen:
+        return VerificationFailed(what, why=why, hint="Please report it; check=False exports the model all the same.")
+    lines = "\n".join(f"    {_describe(finding)}" for finding in frozen[:_SHOWN])
+    more = f"\n    and {len(frozen) - _SHOWN} more" if len(frozen) > _SHOWN else ""
+    return FrozenValue(
+        what,
+        why=why,
+        where=frozen[0].place,
+        hint=f"The trace has fixed these values, of which one is the likely cause:\n{lines}{more}\n"
+        "  Compute them with tensors, script the function around them, or make the axis static.",
+    )
+
+
+def _frozen(captured: Captured) -> list[Finding]:
+    """What the trace has fixed; the user's lines first: what torch's own code reads is mostly a check of arguments."""
+    found = [finding for finding in captured.findings if finding.kind in _FROZEN]
+    return sorted(found, key=lambda finding: finding.in_library)
+
+
+def _describe(finding: Finding) -> str:
+    return f"{finding.place}: a tensor or size became a Python {finding.kind}"
+
+
+#: The kinds of findings that fix a value.
+_FROZEN = frozenset({"bool", "int", "float", "number", "index", "list", "numpy", "len", "iteration", "constant"})
