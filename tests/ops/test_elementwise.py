@@ -29,6 +29,24 @@ def on_floats(name: str, *, positive: bool = False) -> Case:
     return Case(name, getattr(torch, name), (args,), (other,), ALL, tolerance=1e-5)
 
 
+def floors_of_sizes(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    n = x.size(0)
+    return torch.ones((n - 1) // 2 + 1), torch.ones(-(-n // 3)), torch.arange(2) + (n - 3) // 2, x * (n % 3) - (n // -2)
+
+
+def in_place(x: torch.Tensor, m: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    x, m = x.clone(), m.clone()
+    m &= x > 0
+    m |= x == 3
+    m ^= x < -3
+    x *= 2
+    x -= 1
+    x //= 2
+    x <<= 1
+    x.clamp_(-4, 5).add_(1).masked_fill_(m, 7)
+    return x, m
+
+
 ARITHMETIC = [
     Case("add", lambda x, y: x + y, (FLOATS, torch.ones(3)), (OTHER, torch.ones(4)), BOTH, nodes={18: ["Add"]}),
     Case("add-alpha", lambda x, y: torch.add(x, y, alpha=2), (FLOATS, torch.ones(3)), (OTHER, torch.ones(4)), BOTH),
@@ -50,6 +68,7 @@ ARITHMETIC = [
     Case(
         "floor-divide-rounding", lambda x: x // 0.1, (torch.arange(12) / 10,), (torch.arange(30) / 10,), {0: (0,)}, 10
     ),
+    Case("floor-divide-sizes", floors_of_sizes, (torch.ones(7, 2),), (torch.ones(1, 2),), {0: (0,)}),
     Case("floor-divide-size", lambda x: x * (x.size(1) // 2), (INTS,), (INTS[:, :2],), ALL),
     Case("remainder", lambda x, y: x % y, (FLOATS, torch.tensor([2.0, -2.0, -inf])), None, ALL, 10),
     Case("remainder-number", lambda x: x % 2, (FLOATS,), (OTHER,), ALL, 10),
@@ -193,6 +212,8 @@ BITS = [
     Case("shift-tensors", lambda x, n: (x << n, x >> n), (INTS, DIVISORS.abs()), None, ALL, 12),
 ]
 
+IN_PLACE = [Case("in-place", in_place, (INTS, MASK), None, ALL)]
+
 CASTS = [
     *(
         Case(f"to-{dtype}", lambda x, dtype=dtype: x.to(dtype), (FLOATS,), (OTHER,), ALL)
@@ -207,6 +228,6 @@ CASTS = [
 ]
 
 
-@pytest.mark.parametrize("case", ARITHMETIC + FUNCTIONS + COMPARISONS + BITS + CASTS, ids=str)
+@pytest.mark.parametrize("case", ARITHMETIC + FUNCTIONS + COMPARISONS + BITS + IN_PLACE + CASTS, ids=str)
 def test_values(case: Case) -> None:
     case.check(FEW_OPSETS)

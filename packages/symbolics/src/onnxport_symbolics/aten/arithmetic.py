@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from onnxport_ir import DType, Value
-from onnxport_ir.rules.sizes import is_nonnegative
+from onnxport_ir.rules.sizes import is_nonnegative, quotient
 
 from onnxport_symbolics.aten.casts import as_float, real_dtype
 from onnxport_symbolics.op import Op
@@ -149,7 +149,12 @@ def floor_divide_integers(op: Op, left: Value, right: Value) -> Value:
     """The quotient of integers rounded down; ONNX rounds it towards 0."""
     if _is_never_negative(op, left) and _is_never_negative(op, right):
         return op.Div(left, right)
-    return op.Div(op.Sub(left, op.Mod(left, right)), right)
+    result = op.Div(op.Sub(left, op.Mod(left, right)), right)
+    sizes, divisor = op.known_dims(left), known_number(right)
+    if result.symbolic is None and sizes is not None and divisor:
+        # So that shapes made of sizes keep their formula: (n - 1) // 2.
+        result.symbolic = tuple(quotient(size, int(divisor)) for size in sizes)
+    return result
 
 
 def _is_never_negative(op: Op, value: Value) -> bool:
