@@ -173,3 +173,35 @@ def lower_build() -> Callable[..., onnx.ModelProto]:
 def run_model() -> Callable[[onnx.ModelProto, Sequence[Array]], list[Array]]:
     """Run a model in ONNX Runtime."""
     return run
+
+
+@pytest.fixture(scope="session")
+def expected_of() -> Callable[[Case], list[Array]]:
+    """What onnx's reference gives for a case, as a node of its own."""
+
+    def expected(case: Case) -> list[Array]:
+        names = [f"x{index}" for index in range(len(case.inputs))]
+        feed = dict(zip(names, case.inputs, strict=True))
+        operands, operand_names = iter(names), []
+        initializers = []
+        for operand in case.operands:
+            if isinstance(operand, np.ndarray):
+                operand_names.append(next(operands))
+            elif operand is None:
+                operand_names.append("")
+            else:
+                first = case.inputs[-1] if isinstance(operand, float) else None
+                array = np.asarray(operand, None if first is None else first.dtype)
+                initializers.append(onnx.numpy_helper.from_array(array, f"c{len(initializers)}"))
+                operand_names.append(initializers[-1].name)
+        node = onnx.helper.make_node(case.op_type, operand_names, ["y"], **case.attributes)
+        inputs = [
+            onnx.helper.make_tensor_value_info(n, onnx.helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
+            for n, a in feed.items()
+        ]
+        graph = onnx.helper.make_graph([node], "case", inputs, [onnx.ValueInfoProto(name="y")], initializers)
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", NEWEST_OPSET)])
+        outputs: list[Array] = ReferenceEvaluator(model).run(None, feed)
+        return outputs
+
+    return expected

@@ -70,6 +70,7 @@ Backport = Callable[..., Any]
 
 _DOWNGRADES: dict[str, list[tuple[int, Downgrade]]] = {}
 _BACKPORTS: dict[str, Backport] = {}
+_STAND_INS: dict[str, Downgrade] = {}
 
 
 def downgrade(*op_types: str, at: int) -> Callable[[Downgrade], Downgrade]:
@@ -109,9 +110,23 @@ def backport(*op_types: str) -> Callable[[Backport], Backport]:
     return register
 
 
+def stand_in(*op_types: str) -> Callable[[Downgrade], Downgrade]:
+    """Register what is done where ONNX Runtime has no kernel for a call's types; it gives other calls as it is."""
+
+    def register(function: Downgrade) -> Downgrade:
+        for op_type in op_types:
+            if op_type in _STAND_INS:
+                raise ValueError(f"{op_type} has a stand-in already")
+            _STAND_INS[op_type] = function
+        return function
+
+    return register
+
+
 def downgrades_of(op_type: str, target: int) -> list[Downgrade]:
     """The rewrites that bring a call of ``op_type`` from the newest opset to ``target``, in order."""
-    return [function for at, function in _DOWNGRADES.get(op_type, ()) if at > target]
+    steps = [function for at, function in _DOWNGRADES.get(op_type, ()) if at > target]
+    return [_STAND_INS[op_type], *steps] if op_type in _STAND_INS else steps
 
 
 def backport_of(op_type: str) -> Backport | None:

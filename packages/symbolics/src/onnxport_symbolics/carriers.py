@@ -28,6 +28,14 @@ _WIDER: dict[DType, tuple[DType, ...]] = {
 }
 
 
+def has_kernel(op_type: str, formal: Formal, dtype: DType, target: int) -> bool:
+    """Whether ONNX Runtime computes what ONNX allows: in the type itself, or in a wider one."""
+    gaps = kernel_gaps(op_type, formal.type_str, target)
+    if dtype not in gaps:
+        return True
+    return any(wider in formal.dtypes and wider not in gaps for wider in _WIDER.get(dtype, ()))
+
+
 def carrier_of(op_type: str, formal: Formal, dtype: DType, target: int) -> DType:
     """The type in which ``op_type`` takes a value of ``dtype`` at ``target``: the type itself if it can.
 

@@ -20,6 +20,7 @@ from onnxport_ir.rules.contents import contents
 from onnxport_ir.types import AnyType, ValueType
 
 from onnxport_symbolics.calls import Call, Downgrade, backport_of, downgrades_of
+from onnxport_symbolics.carriers import has_kernel
 from onnxport_symbolics.emitter import IMPURE, Emitter, call_key, is_static
 from onnxport_symbolics.schemas import Formal, Schema, first_opset, newest_schema, schema_at
 from onnxport_symbolics.simplify import simplify
@@ -122,6 +123,17 @@ class Op:
     def has_attribute(self, op_type: str, attribute: str) -> bool:
         """Whether the operator exists at the target opset and has the attribute there."""
         return self.has(op_type) and attribute in schema_at(op_type, self._emitter.target).attributes
+
+    def has_kernel(self, call: Call) -> bool:
+        """Whether ONNX Runtime computes a call of an operator that the target opset has."""
+        schema = schema_at(call.op_type, self._emitter.target)
+        return all(
+            operand is None
+            or operand.dtype is None
+            or index >= len(schema.inputs)
+            or has_kernel(call.op_type, schema.inputs[index], operand.dtype, self._emitter.target)
+            for index, operand in enumerate(call.operands)
+        )
 
     def refuse(self, what: str, hint: str | None = None) -> UnsupportedCase:
         """The error for a case that is not supported; raise it."""

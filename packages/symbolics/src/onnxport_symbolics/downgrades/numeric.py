@@ -52,17 +52,15 @@ def operands_of_one_shape(op: Op, call: Call) -> Call:
 
 @downgrade("Clip", at=12)
 def clip_of_floats(op: Op, call: Call) -> Call | Value:
-    """Only floats were clipped."""
-    return _bounded(op, call) if op.dtype(first(call)) in WHERE_CHOSEN else call
+    """Only floats were clipped, and runtimes have no kernels of double precision; below 11, its bounds were others."""
+    dtype = op.dtype(first(call))
+    return _bounded(op, call) if dtype in WHERE_CHOSEN or dtype is DType.FLOAT64 else call
 
 
 @downgrade("Clip", at=11)
 def clip_bounds_become_attributes(op: Op, call: Call) -> Call | Value:
     """Bounds were attributes in single precision; others are applied by Max and Min."""
     data, low, high = first(call), call.operand("min"), call.operand("max")
-    if op.dtype(data) is DType.FLOAT64 and (low is None or high is None):
-        # Without a bound, that of single precision applied.
-        return _bounded(op, call)
     attributes = {}
     for name, bound in (("min", low), ("max", high)):
         if bound is not None:

@@ -311,13 +311,20 @@ def flatten_floats(op: Op, call: Call) -> Call | Value:
 @downgrade("DepthToSpace", at=11)
 def depth_to_space_by_depth(op: Op, call: Call) -> Call | Value:
     """There was no mode CRD, in which the channels come first."""
-    if call.attributes.pop("mode", "DCR") == "DCR":
-        return call
+    return call if call.attributes.pop("mode", "DCR") == "DCR" else depth_to_space(op, call, channels_first=True)
+
+
+def depth_to_space(op: Op, call: Call, *, channels_first: bool) -> Value:
+    """DepthToSpace as a transposition of six axes."""
     data, block = first(call), int(call.attributes["blocksize"])
     batch, depth, height, width = op.dims(data)
     channels = _quotient(op, depth, block * block)
-    split = op.Reshape(data, op.ints([batch, channels, block, block, height, width]))
-    mixed = op.Transpose(split, perm=[0, 1, 4, 2, 5, 3])
+    if channels_first:
+        split = op.Reshape(data, op.ints([batch, channels, block, block, height, width]))
+        mixed = op.Transpose(split, perm=[0, 1, 4, 2, 5, 3])
+    else:
+        split = op.Reshape(data, op.ints([batch, block, block, channels, height, width]))
+        mixed = op.Transpose(split, perm=[0, 3, 4, 1, 5, 2])
     sizes = [batch, channels, integers.mul(op, height, block), integers.mul(op, width, block)]
     return op.Reshape(mixed, op.ints(sizes))
 
@@ -325,13 +332,16 @@ def depth_to_space_by_depth(op: Op, call: Call) -> Call | Value:
 @downgrade("SpaceToDepth", at=28)
 def space_to_depth_by_depth(op: Op, call: Call) -> Call | Value:
     """There was no mode CRD, in which the channels come first."""
-    if call.attributes.pop("mode", "DCR") == "DCR":
-        return call
+    return call if call.attributes.pop("mode", "DCR") == "DCR" else space_to_depth(op, call, channels_first=True)
+
+
+def space_to_depth(op: Op, call: Call, *, channels_first: bool) -> Value:
+    """SpaceToDepth as a transposition of six axes."""
     data, block = first(call), int(call.attributes["blocksize"])
     batch, channels, height, width = op.dims(data)
     rows, columns = _quotient(op, height, block), _quotient(op, width, block)
     split = op.Reshape(data, op.ints([batch, channels, rows, block, columns, block]))
-    mixed = op.Transpose(split, perm=[0, 1, 3, 5, 2, 4])
+    mixed = op.Transpose(split, perm=[0, 1, 3, 5, 2, 4] if channels_first else [0, 3, 5, 1, 2, 4])
     return op.Reshape(mixed, op.ints([batch, integers.mul(op, channels, block * block), rows, columns]))
 
 
