@@ -1,4 +1,4 @@
-"""Normalisations."""
+"""Normalisations over the last axes, over groups of channels, and over each channel of each sample."""
 
 from __future__ import annotations
 
@@ -7,64 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 from onnxport_ir import DType, Value
 
+from onnxport_symbolics.aten.batch_norm import affine, batch_norm, normalized, statistics
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.registry import aten
 from onnxport_symbolics.shaping import reshape
 
 
-@aten("batch_norm")
-def batch_norm(
-    op: Op,
-    input: Value,
-    weight: Value | None,
-    bias: Value | None,
-    running_mean: Value | None,
-    running_var: Value | None,
-    training: bool,
-    momentum: float,
-    eps: float,
-) -> Value:
-    """batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var,
-    bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor
-
-    input (N, C, *); weight, bias, running_mean, running_var (C).
-    """
-    if training or running_mean is None or running_var is None:
-        return _batch_statistics(op, input, weight, bias, eps)
-    dtype = op.dtype(input)
-    channels = op.dim(input, 1)
-    if (weight is None or bias is None) and not isinstance(channels, int):
-        # The parameters that are missing take their size from those that are there.
-        channels = op.dim(running_mean, 0)
-    if not isinstance(channels, int):
-        raise op.refuse("batch_norm without weight over a number of channels that depends on the input")
-    scale = op.const(np.ones(channels), dtype) if weight is None else weight
-    shift = op.const(np.zeros(channels), dtype) if bias is None else bias
-    # A batch norm in float32 on half-precision data, as autocast leaves it.
-    mixed = op.dtype(scale) is not dtype
-    x = op.cast(input, op.dtype(scale)) if mixed else input
-    return op.cast(op.BatchNormalization(x, scale, shift, running_mean, running_var, epsilon=eps), dtype)
-
-
-def _batch_statistics(op: Op, input: Value, weight: Value | None, bias: Value | None, eps: float) -> Value:
-    """Normalise by the statistics of the batch itself, over all axes but the channels."""
-    rank = op.rank(input)
-    axes = [axis for axis in range(rank) if axis != 1]
-    mean = op.ReduceMean(input, axes, keepdims=1)
-    centred = op.Sub(input, mean)
-    variance = op.ReduceMean(op.Mul(centred, centred), axes, keepdims=1)
-    normal = op.Div(centred, op.Sqrt(op.Add(variance, op.const_like(eps, variance))))
-    return _affine(op, normal, weight, bias)
-
-
-def _affine(op: Op, x: Value, weight: Value | None, bias: Value | None) -> Value:
-    """``x * weight + bias`` along axis 1."""
-    trailing = list(range(1, op.rank(x) - 1))
-    if weight is not None:
-        x = op.Mul(x, op.Unsqueeze(weight, trailing))
-    if bias is not None:
-        x = op.Add(x, op.Unsqueeze(bias, trailing))
-    return x
+def _with(op: Op, x: Value, *parameters: Value | None) -> Value:
+    """``x`` in the type of the parameters: of half precision beside single, as autocast leaves it."""
+    given = [parameter for parameter in parameters if parameter is not None]
+    return op.cast(x, op.dtype(given[0])) if given else x
 
 
 @aten("instance_norm")
@@ -86,17 +38,13 @@ def instance_norm(
     """
     if not use_input_stats:
         return batch_norm(op, input, weight, bias, running_mean, running_var, False, momentum, eps)
-    channels = op.dim(input, 1)
+    dtype, channels = op.dtype(input), op.dim(input, 1)
+    x = _with(op, input, weight, bias)
     if isinstance(channels, int) and op.rank(input) >= 3:
-        scale = op.const(np.ones(channels), op.dtype(input)) if weight is None else weight
-        shift = op.const(np.zeros(channels), op.dtype(input)) if bias is None else bias
-        return op.InstanceNormalization(input, scale, shift, epsilon=eps)
-    axes = list(range(2, op.rank(input)))
-    mean = op.ReduceMean(input, axes, keepdims=1)
-    centred = op.Sub(input, mean)
-    variance = op.ReduceMean(op.Mul(centred, centred), axes, keepdims=1)
-    normal = op.Div(centred, op.Sqrt(op.Add(variance, op.const_like(eps, variance))))
-    return _affine(op, normal, weight, bias)
+        scale = op.const(np.ones(channels), op.dtype(x)) if weight is None else weight
+        shift = op.const(np.zeros(channels), op.dtype(x)) if bias is None else bias
+        return op.cast(op.InstanceNormalization(x, scale, shift, epsilon=eps), dtype)
+    return op.cast(affine(op, normalized(op, x, list(range(2, op.rank(x))), eps), weight, bias), dtype)
 
 
 @aten("layer_norm")
@@ -114,8 +62,9 @@ def layer_norm(
     input (*, normalized_shape); weight, bias (normalized_shape).
     """
     dtype = op.dtype(input)
-    scale = op.const(np.ones(normalized_shape), dtype) if weight is None else weight
-    return op.LayerNormalization(input, scale, bias, axis=-len(normalized_shape), epsilon=eps)
+    x = _with(op, input, weight, bias)
+    scale = op.const(np.ones(normalized_shape), op.dtype(x)) if weight is None else weight
+    return op.cast(op.LayerNormalization(x, scale, bias, axis=-len(normalized_shape), epsilon=eps), dtype)
 
 
 @aten("native_layer_norm")
@@ -127,25 +76,45 @@ def native_layer_norm(
 
     The second and third result are the mean and the reciprocal of the standard deviation.
     """
-    axes = list(range(-len(normalized_shape), 0))
-    mean = op.ReduceMean(input, axes, keepdims=1)
-    centred = op.Sub(input, mean)
-    variance = op.ReduceMean(op.Mul(centred, centred), axes, keepdims=1)
-    rstd = op.Reciprocal(op.Sqrt(op.Add(variance, op.const_like(eps, variance))))
-    return layer_norm(op, input, normalized_shape, weight, bias, eps), mean, rstd
+    mean, _, deviation = statistics(op, input, list(range(-len(normalized_shape), 0)), eps)
+    return layer_norm(op, input, normalized_shape, weight, bias, eps), mean, op.Reciprocal(deviation)
 
 
 @aten("rms_norm")
 def rms_norm(
     op: Op, input: Value, normalized_shape: Sequence[int], weight: Value | None = None, eps: float | None = None
 ) -> Value:
-    """rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor"""
+    """rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor
+
+    input (*, normalized_shape), weight (normalized_shape).
+    """
     dtype = op.dtype(input)
-    if eps is None:
-        half = dtype in (DType.FLOAT16, DType.BFLOAT16)
-        eps = float(np.finfo(np.float32 if half else dtype.numpy).eps)
-    scale = op.const(np.ones(normalized_shape), dtype) if weight is None else weight
-    return op.RMSNormalization(input, scale, axis=-len(normalized_shape), epsilon=eps)
+    x = _with(op, input, weight)
+    scale = op.const(np.ones(normalized_shape), op.dtype(x)) if weight is None else weight
+    result = op.RMSNormalization(x, scale, axis=-len(normalized_shape), epsilon=_epsilon(dtype, eps))
+    return op.cast(result, dtype)
+
+
+@aten("_fused_rms_norm")
+def fused_rms_norm(
+    op: Op, input: Value, normalized_shape: Sequence[int], weight: Value | None, eps: float | None
+) -> tuple[Value, Value]:
+    """_fused_rms_norm(Tensor input, int[] normalized_shape, Tensor? weight, float? eps) -> (Tensor, Tensor)
+
+    The second result is the reciprocal of the root of the mean square.
+    """
+    dtype = op.dtype(input)
+    wide = op.cast(input, DType.FLOAT32) if dtype in (DType.FLOAT16, DType.BFLOAT16) else input
+    square = op.ReduceMean(op.Mul(wide, wide), list(range(-len(normalized_shape), 0)), keepdims=1)
+    root = op.Sqrt(op.Add(square, op.const_like(_epsilon(dtype, eps), square)))
+    return rms_norm(op, input, normalized_shape, weight, eps), op.Reciprocal(root)
+
+
+def _epsilon(dtype: DType, eps: float | None) -> float:
+    """What is added to a mean square: by default the epsilon of the type that torch computes in."""
+    if eps is not None:
+        return eps
+    return float(np.finfo(np.float64 if dtype is DType.FLOAT64 else np.float32).eps)
 
 
 @aten("group_norm")
@@ -157,24 +126,59 @@ def group_norm(
 
     input (N, C, *); weight, bias (C).
     """
-    channels = op.dim(input, 1)
-    if (
-        op.has("GroupNormalization")
-        and op.has_attribute("GroupNormalization", "stash_type")
-        and isinstance(channels, int)
-    ):
-        scale = op.const(np.ones(channels), op.dtype(input)) if weight is None else weight
-        shift = op.const(np.zeros(channels), op.dtype(input)) if bias is None else bias
-        return op.GroupNormalization(input, scale, shift, num_groups=num_groups, epsilon=eps)
-    # One group is one channel of an instance norm.
-    grouped = reshape(op, input, [op.dim(input, 0), num_groups, -1])
-    ones = op.const(np.ones(num_groups), op.dtype(input))
-    zeros = op.const(np.zeros(num_groups), op.dtype(input))
-    normal = op.InstanceNormalization(grouped, ones, zeros, epsilon=eps)
-    return _affine(op, reshape(op, normal, op.dims(input)), weight, bias)
+    dtype, channels = op.dtype(input), op.dim(input, 1)
+    x = _with(op, input, weight, bias)
+    if isinstance(channels, int) and (weight is not None or bias is not None) and op.rank(x) >= 3:
+        scale = op.const(np.ones(channels), op.dtype(x)) if weight is None else weight
+        shift = op.const(np.zeros(channels), op.dtype(x)) if bias is None else bias
+        return op.cast(op.GroupNormalization(x, scale, shift, num_groups=num_groups, epsilon=eps), dtype)
+    # A group is normalised like the last axis of a tensor.
+    grouped = reshape(op, x, [op.dim(x, 0), num_groups, -1])
+    normal = op.LayerNormalization(grouped, op.const([1.0], op.dtype(x)), axis=-1, epsilon=eps)
+    return op.cast(affine(op, reshape(op, normal, op.dims(x)), weight, bias), dtype)
 
 
-@aten("local_response_norm")
-def local_response_norm(op: Op, input: Value, size: int, alpha: float, beta: float, k: float) -> Value:
-    """local_response_norm(Tensor input, int size, float alpha=0.0001, float beta=0.75, float k=1.0) -> Tensor"""
-    return op.LRN(input, size=size, alpha=alpha, beta=beta, bias=k)
+@aten("native_group_norm")
+def native_group_norm(
+    op: Op,
+    input: Value,
+    weight: Value | None,
+    bias: Value | None,
+    N: int | Value,
+    C: int | Value,
+    HxW: int | Value,
+    group: int,
+    eps: float,
+) -> tuple[Value, Value, Value]:
+    """native_group_norm(Tensor input, Tensor? weight, Tensor? bias, SymInt N, SymInt C, SymInt HxW, int group,
+    float eps) -> (Tensor, Tensor, Tensor)
+
+    The second and third result (N, group) are the means and the reciprocals of the standard deviations.
+    """
+    grouped = reshape(op, input, [op.dim(input, 0), group, -1])
+    mean, _, deviation = statistics(op, grouped, [2], eps)
+    rstd = op.Reciprocal(op.Squeeze(deviation, [2]))
+    return group_norm(op, input, group, weight, bias, eps), op.Squeeze(mean, [2]), rstd
+
+
+@aten("_weight_norm")
+def weight_norm(op: Op, v: Value, g: Value, dim: int = 0) -> Value:
+    """_weight_norm(Tensor v, Tensor g, int dim=0) -> Tensor"""
+    return op.Mul(v, op.Div(g, norm_except_dim(op, v, 2, dim)))
+
+
+@aten("_weight_norm_interface")
+def weight_norm_interface(op: Op, v: Value, g: Value, dim: int = 0) -> tuple[Value, Value]:
+    """_weight_norm_interface(Tensor v, Tensor g, int dim=0) -> (Tensor, Tensor)"""
+    return weight_norm(op, v, g, dim), norm_except_dim(op, v, 2, dim)
+
+
+@aten("norm_except_dim")
+def norm_except_dim(op: Op, v: Value, pow: int = 2, dim: int = 0) -> Value:
+    """norm_except_dim(Tensor v, int pow=2, int dim=0) -> Tensor; a dim of -1 leaves out none"""
+    if pow != 2:
+        raise op.refuse(f"norm_except_dim with pow={pow}")
+    if dim == -1:
+        return op.ReduceL2(v, None, keepdims=0)
+    kept = op.axis(v, dim)
+    return op.ReduceL2(v, [axis for axis in range(op.rank(v)) if axis != kept], keepdims=1)
