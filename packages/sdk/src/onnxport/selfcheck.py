@@ -73,7 +73,10 @@ def check_other_inputs(torch_model: Any, captured: Captured, model: Model, train
     symbols = _example_sizes(captured)
     if not symbols and not _frozen(captured):
         return Checked(None, "no axis is dynamic, and the trace has fixed nothing")
+    tried: dict[str, int] | None = None
     for sizes, negated in _variants(symbols):
+        if tried is not None and not (negated and _frozen(captured)):
+            continue
         inputs = {item.name: _varied(captured, item, sizes, negated) for item in captured.graph.inputs}
         try:
             expected = replay(torch_model, captured.signature, inputs, training)
@@ -81,7 +84,11 @@ def check_other_inputs(torch_model: Any, captured: Captured, model: Model, train
             # These inputs are not for this model; perhaps the next are.
             continue
         _compare(captured, model, inputs, expected, sizes)
-        return Checked(sizes)
+        if negated:
+            return Checked(sizes)
+        tried = sizes
+    if tried is not None:
+        return Checked(tried)
     return Checked(None, "the torch model takes none of the other inputs that were tried")
 
 
@@ -97,7 +104,10 @@ def _example_sizes(captured: Captured) -> dict[str, int]:
 
 
 def _variants(symbols: Mapping[str, int]) -> Iterator[tuple[dict[str, int], bool]]:
-    """Sizes to try, and whether floats change their sign, which takes the other side of many a branch."""
+    """Sizes to try, and whether floats change their sign, which takes the other side of many a branch.
+
+    The last one is for models that took no other size together with other values.
+    """
     larger = {name: size + 1 for name, size in symbols.items()}
     yield larger, True
     if symbols:
@@ -105,6 +115,7 @@ def _variants(symbols: Mapping[str, int]) -> Iterator[tuple[dict[str, int], bool
         yield {name: size * 2 for name, size in symbols.items()}, False
         first = next(iter(symbols))
         yield {**symbols, first: symbols[first] + 1}, False
+        yield dict(symbols), True
 
 
 def _varied(captured: Captured, item: Input, sizes: Mapping[str, int], negated: bool) -> Any:
