@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from onnxport_ir.errors import Place
 
 from onnxport_frontend import _torch_private as private
-from onnxport_frontend.places import is_user_file, user_place
+from onnxport_frontend.places import is_between, is_user_file, user_place
 
 # What torch's messages begin with or contain, and the kind of finding that each is.
 _KINDS = (
@@ -97,8 +97,10 @@ def collect_findings() -> Iterator[list[Finding]]:
 
 def _finding(message: str, filename: str, lineno: int, frame: FrameType | None) -> Finding:
     kind = next((kind for text, kind in _KINDS if text in message), "other")
-    place = user_place(_frames(frame)) or Place(file=filename, line=lineno)
-    return Finding(kind, message.partition(". ")[0].strip(), place, not is_user_file(filename))
+    frames = list(_frames(frame))
+    reader = next((file for file, _, _ in frames if not is_between(file)), filename)
+    place = user_place(frames) or Place(file=filename, line=lineno)
+    return Finding(kind, message.partition(". ")[0].strip(), place, not is_user_file(reader))
 
 
 def _frames(frame: FrameType | None) -> Iterator[tuple[str, int, str]]:

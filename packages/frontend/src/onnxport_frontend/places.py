@@ -10,8 +10,10 @@ from pathlib import Path
 import torch
 from onnxport_ir.errors import Place
 
-# Frames below these are not the user's: torch, this package, and Python's warning machinery.
-_LIBRARIES = (f"{Path(torch.__file__).parent}/", f"{Path(__file__).parent}/", warnings.__file__)
+# Frames of these are between what happens and whoever made it happen: this package, and Python's warning machinery.
+_BETWEEN = (f"{Path(__file__).parent}/", warnings.__file__)
+# Frames below these are not the user's.
+_LIBRARIES = (f"{Path(torch.__file__).parent}/", *_BETWEEN)
 
 _SCRIPT_LINE = re.compile(r'File "(?P<file>[^"]*)", line (?P<line>\d+)')
 _TRACE_LINE = re.compile(r"(?P<file>.*)\((?P<line>\d+)\): (?P<function>.*)")
@@ -20,6 +22,11 @@ _TRACE_LINE = re.compile(r"(?P<file>.*)\((?P<line>\d+)\): (?P<function>.*)")
 def is_user_file(filename: str) -> bool:
     """Whether code in this file is the user's (or another package's) rather than torch's or ours."""
     return not filename.startswith(_LIBRARIES) and not filename.startswith("<frozen ")
+
+
+def is_between(filename: str) -> bool:
+    """Whether code in this file only passes calls and warnings on."""
+    return filename.startswith(_BETWEEN)
 
 
 def user_place(frames: Iterable[tuple[str, int, str]]) -> Place | None:

@@ -1,0 +1,57 @@
+"""What torch's tracer freezes without a word becomes a finding, and ``x.data`` stays in the trace."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from onnxport_frontend import capture
+
+
+class Call(torch.nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+def kinds(function):
+    captured = capture(Call(function), torch.ones(2, 3), dynamic_axes={"x": {1: "n"}})
+    return [(finding.kind, finding.in_library, finding.place.function) for finding in captured.findings]
+
+
+@pytest.mark.parametrize(
+    ("function", "kind"),
+    [
+        (lambda x: sum(x[:, i] for i in range(x.shape[1])), "index"),
+        (lambda x: x * [1, 2, 3, 4][x.shape[1]], "index"),
+        (lambda x: x.sum() + len([0.0] * x.shape[1]), "index"),
+        (lambda x: x + x.stride(0), "stride"),
+        (lambda x: x * int(x.shape[1]), "int"),
+    ],
+    ids=["range", "list", "repeat", "stride", "int"],
+)
+def test_frozen_numbers_are_found_at_the_users_line(function, kind):
+    assert kinds(function) == [(kind, False, "<lambda>")]
+
+
+def test_sizes_in_calls_of_torch_are_recorded_and_no_finding():
+    def function(x):
+        size = x.shape[1]
+        x[:, size - 1] = 3
+        parts = x[:, : size - 1], x[:, size - 1], x.view(size, -1), x.narrow(1, 0, size), x.expand(size, *x.shape)
+        return parts, torch.zeros(size), torch.arange(size), torch.nn.functional.pad(x, (0, size))
+
+    assert [kind for kind, _, _ in kinds(function)] == ["input_write"]
+
+
+def test_what_torchs_own_code_reads_is_said_to_be_so():
+    found = kinds(lambda x: torch.nn.functional.interpolate(x[None], size=x.shape[1]))
+    assert all(in_library for _, in_library, _ in found)
+
+
+def test_data_stays_in_the_trace():
+    captured = capture(Call(lambda x: x + x.data.sum()), torch.ones(2, 3))
+    assert "aten::sum" in {op.base for op in captured.graph.op_counts()}
+    assert not captured.findings
