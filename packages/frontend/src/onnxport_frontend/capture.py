@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -59,6 +59,7 @@ def capture(
     dynamic_axes: DynamicAxes | None = None,
     training: bool | None = None,
     functional: bool = True,
+    keeps_function: Callable[[type], bool] = lambda _: True,
 ) -> Captured:
     """Capture a model by tracing it, or from its graph where it is TorchScript already.
 
@@ -78,6 +79,8 @@ def capture(
         training: the mode to run the model in; None leaves all its modules as they are.
         functional: whether to resolve in-place operators and writes through views; without it, the graph has them as
             the model does, and cannot be lowered.
+        keeps_function: of which ``autograd.Function`` classes a call becomes one ``prim::PythonOp`` equation, with
+            what it did as a block; that of the others is in the graph as if it were called directly.
 
     Raises:
         InvalidArgument: if ``model`` is none, or an argument does not fit it.
@@ -91,7 +94,7 @@ def capture(
         check_tensors([(name, tensor) for name, tensor, _ in named_tensors(model)], "parameters and buffers")
     named = zip(call.paths, call.leaves, strict=True)
     check_tensors([(".".join(path), leaf) for path, leaf in named if isinstance(leaf, torch.Tensor)], "inputs")
-    request = _Request(model, call, input_names, output_names, dynamic_axes)
+    request = _Request(model, call, input_names, output_names, dynamic_axes, keeps_function)
     if not isinstance(model, torch.nn.Module) or private.is_script_object(model):
         draft = _follow(request, run(model, call, training))
     else:
@@ -110,6 +113,7 @@ class _Request:
     input_names: Sequence[str] | None
     output_names: Sequence[str] | None
     dynamic_axes: DynamicAxes | None
+    keeps_function: Callable[[type], bool]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,7 +143,7 @@ def _follow(request: _Request, result: Result) -> _Draft:
     scripted = private.is_script_object(model)
     weights = Weights(model if isinstance(model, torch.nn.Module) else None)
     names = naming.Naming(request.input_names, request.output_names, request.dynamic_axes)
-    inliner = Inliner(weights, Typer(DimSource()), _class_names(model))
+    inliner = Inliner(weights, Typer(DimSource()), _class_names(model), request.keeps_function)
     positions = [index for index, leaf in enumerate(call.leaves) if _is_input(leaf, scripted)]
     inputs = _inputs(inliner.typer, call, positions, names)
     returned = script.follow(inliner, model, call, dict(zip(positions, inputs, strict=True)), result)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from onnxport_ir.captured import Arg, Block, Eqn, ModuleCall, OpName, Var
+from onnxport_ir.captured import Arg, Block, Eqn, ModuleCall, OpName, PyObject, Var
 from onnxport_ir.errors import CaptureFailed, InternalError, NotYetSupported, OnnxExporterError, Place, UnsafeMutation
 from onnxport_ir.types import AnyType
 
@@ -66,6 +66,7 @@ class Inliner:
         weights: the model's tensors.
         typer: gives variables their types.
         class_names: the class of each module of the user's model, with its Python module.
+        keeps_function: whether calls of an ``autograd.Function`` become one equation, rather than what it did.
         eqns: the equations so far.
         calls: the calls of submodules so far.
         paths: the module paths that equations name.
@@ -76,6 +77,7 @@ class Inliner:
     weights: Weights
     typer: Typer
     class_names: dict[str, str]
+    keeps_function: Callable[[type], bool] = lambda _: True
     eqns: list[Eqn] = field(default_factory=list)
     calls: list[ModuleCall] = field(default_factory=list)
     paths: dict[str, None] = field(default_factory=dict)
@@ -321,13 +323,16 @@ class Inliner:
 
     def _python_op(self, node: private.Node, frame: _Frame) -> None:
         """A call of ``autograd.Function``: its arguments in order, and a body with what its ``forward`` did."""
-        tensors = iter(self._args(node, frame))
+        given, subgraph = self._args(node, frame), private.python_op_body(node)
+        if subgraph is not None and not self.keeps_function(private.python_op_class(node)):
+            self._bind(node, self.graph(subgraph, frame.path, given), frame)
+            return
+        tensors = iter(given)
         scalars = iter(private.python_op_scalars(node))
         args = tuple(next(tensors) if letter == "d" else _python_literal(next(scalars)) for letter in node.cconv())
-        name, subgraph = self._function_name(node), private.python_op_body(node)
+        name = self._function_name(node)
         blocks: tuple[Block, ...] = ()
         if subgraph is not None:
-            given = self._args(node, frame)
             blocks = (self._collect((), lambda: self.graph(subgraph, frame.path, given)),)
         outputs = private.outputs_of(node)
         variables = self.typer.results(None, args, outputs)
@@ -394,8 +399,5 @@ def _refuse_lost_writes(schema: Schema, args: tuple[Arg, ...]) -> None:
 
 
 def _python_literal(value: Any) -> Arg:
-    """An argument of an ``autograd.Function`` that is no tensor; what no graph can hold is known by its name only."""
-    try:
-        return literal(value)
-    except CaptureFailed:
-        return f"<{type(value).__name__}>"
+    """An argument of an ``autograd.Function`` that is no tensor; its symbolic function gets it as it was passed."""
+    return value if type(value) in _PLAIN else PyObject(value)

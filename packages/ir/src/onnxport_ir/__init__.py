@@ -11,6 +11,7 @@ from onnxport_ir.captured import (
     OpName,
     Output,
     Param,
+    PyObject,
     TensorLiteral,
     Var,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "OptionalType",
     "Output",
     "Param",
+    "PyObject",
     "RefAttr",
     "ScalarType",
     "SequenceType",

@@ -97,7 +97,18 @@ class TensorLiteral:
     wrapped_number: bool = False
 
 
-Literal = None | bool | int | float | complex | str | DType | Device | Enumeral | TensorLiteral
+@dataclass(frozen=True, slots=True, eq=False)
+class PyObject:
+    """A Python object that was passed to an ``autograd.Function``; only its symbolic function can read it.
+
+    Attributes:
+        value: the object.
+    """
+
+    value: object
+
+
+Literal = None | bool | int | float | complex | str | DType | Device | Enumeral | TensorLiteral | PyObject
 Arg = Var | Literal | tuple["Arg", ...]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from onnxport_ir.captured import Arg, Block, CapturedGraph, Device, Enumeral, Eqn, TensorLiteral, Var, arg_vars
+from onnxport_ir.captured import Arg, Block, CapturedGraph, Device, Enumeral, Eqn, PyObject, TensorLiteral, Var, arg_vars
 from onnxport_ir.dtypes import DType
 from onnxport_ir.errors import InternalError
 
@@ -137,5 +137,7 @@ def _format_arg(arg: Arg, names: _Names) -> str:
             return arg.name
         case Enumeral():
             return f"{arg.kind}:{arg.value}"
+        case PyObject():
+            return f"<{type(arg.value).__name__}>"
         case _:
             return repr(arg)
