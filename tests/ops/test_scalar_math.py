@@ -42,7 +42,7 @@ def floats(x: torch.Tensor, n: int, s: float):
 @torch.jit.script
 def functions(x: torch.Tensor, n: int, s: float):
     a = abs(s)
-    return x, math.floor(s), math.ceil(s), round(s), math.sqrt(a), math.exp(s), math.log(a), math.sin(s), math.cos(s)
+    return x, math.floor(s), math.ceil(s), round(s), math.sqrt(a), math.exp(s), math.log(a), math.sin(s), math.tan(s)
 
 
 @torch.jit.script
