@@ -158,6 +158,10 @@ WRITES = [
     case("put-flat", lambda x: x.put(tensor([1, -1]), tensor([9.0, 8])), since=9),
     case("put-flat-accumulate", lambda x: x.put(tensor([1, 1]), tensor([9.0, 8]), True), since=16),
     case(
+        "unsafe-masked",
+        lambda x: torch.ops.aten._unsafe_masked_index(x, x[:, :2] > 0, [None, tensor([-7, 99])], 2.0),
+    ),
+    case(
         "masked-scatter",
         lambda x: (
             x.masked_scatter(x > 0, x),

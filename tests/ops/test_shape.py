@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from onnxport_ir.errors import NeedsStatic, UnsupportedCase
 
 from tests.ops.harness import Case
 
@@ -111,6 +112,7 @@ JOINS = [
             torch.meshgrid(x[0, 0], x[:, 0, 0], x[0, :, 0], indexing="xy"),
         ),
     ),
+    case("kron", lambda x: (torch.kron(x[0], x[:, :, 0].long()), torch.kron(x, x[0, 0]))),
     case("cartesian-prod", lambda x: torch.cartesian_prod(x[0, 0], x[:, 0, 0])),
     case("combinations", lambda x: (torch.combinations(x[0, 0]), torch.combinations(x[0, 0], 2, True))),
 ]
@@ -135,6 +137,7 @@ PARTS = [
     case("unbind", lambda x: x.unbind(2), nodes={18: ["Gather", "Gather", "Gather"]}),
     case("flip", lambda x: (x.flip(0), x.flip(0, 2), x.fliplr(), x.flipud())),
     case("rot90", lambda x: [x.rot90(k, (0, 2)) for k in range(-1, 4)]),
+    case("fft-shift", lambda x: (torch.fft.fftshift(x), torch.fft.ifftshift(x), torch.fft.fftshift(x, (1,)))),
     case("roll", lambda x: (x.roll(1, 1), x.roll((1, -7), (0, 1)), x.roll(3), x.roll((2, 2), (1, 1)))),
     case("unfold", lambda x: (x.unfold(1, 2, 1), x.unfold(2, 2, 2), x.unfold(0, 2, 3))),
     Case("as-strided", lambda x: x.as_strided((2, 3), (1, 2), 1), (X,), (X + 1,)),
@@ -174,6 +177,33 @@ def test_joins(case: Case) -> None:
 @pytest.mark.parametrize("case", PARTS, ids=str)
 def test_parts(case: Case) -> None:
     case.check()
+
+
+class Questions(torch.nn.Module):
+    """Asks a list and a tensor for what they are; compiled, not traced."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        parts = x.split(2, 0)
+        zero = torch.zeros(2, 1, 1, dtype=x.dtype, device=x.device)
+        count = len(parts) + x.dim() + (1 if x.is_floating_point() else 2)
+        return parts[0] * 2 + zero, parts[-1] + count
+
+
+def test_lists_of_dynamic_length() -> None:
+    """Below opset 11 there are no sequences."""
+    Case("split-sequence", torch.jit.script(Questions()), (X,), (Y,), AXES, 11).check()
+
+
+def test_number_of_parts_must_be_known() -> None:
+    with pytest.raises(NeedsStatic, match="length depends on the input"):
+        Case("split-dynamic", lambda x: x.split(2, 1)[1], (X,), None, AXES).check((18,))
+    with pytest.raises(NeedsStatic, match="chunk into 3 parts"):
+        Case("chunk-dynamic", lambda x: x.chunk(3, 1)[0], (X,), None, AXES).check((18,))
+
+
+def test_strided_view_of_unknown_layout_is_refused() -> None:
+    with pytest.raises(UnsupportedCase, match="layout in memory"):
+        Case("as-strided-inside", lambda x: (x.transpose(0, 1) + 1).as_strided((2, 3), (1, 2)), (X,)).check((18,))
 
 
 def test_no_elements_at_run_time() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from onnxport_ir import DType, TensorLiteral, Value
 
+from onnxport_symbolics import integers
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.promote import TensorOrNumber, expected_dtype, number_dtype
 from onnxport_symbolics.registry import aten
@@ -295,3 +296,9 @@ def eye(op: Op, n: Int, dtype: DType | None, m: Int | None = None) -> Value:
         return op.const(np.eye(n, columns, dtype=np.float32).astype(kind.numpy), kind)
     rows = op.Unsqueeze(op.Range(op.const(0), op.scalar(n, DType.INT64), op.const(1)), [1])
     return op.cast(op.Equal(rows, op.Range(op.const(0), op.scalar(columns, DType.INT64), op.const(1))), kind)
+
+
+@aten("_dim_arange")
+def dim_arange(op: Op, like: Value, dim: int) -> Value:
+    """_dim_arange(Tensor like, int dim) -> Tensor"""
+    return integers.arange(op, op.dim(like, op.axis(like, dim)))

@@ -7,17 +7,10 @@ from onnxport_ir import DType, Value
 from onnxport_ir.errors import NeedsStatic
 
 from onnxport_symbolics.aten.slicing import from_front
-from onnxport_symbolics.integers import INT64_MAX, add, mul, sub
+from onnxport_symbolics.integers import INT64_MAX, add, arange, mul, sub
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten
 from onnxport_symbolics.shaping import expand_to, full, move_axis, reshape, slice_axis, unsqueeze
-
-
-def numbers(op: Op, count: Int) -> Value:
-    """0, 1, ..., ``count`` - 1 as int64."""
-    if isinstance(count, int):
-        return op.const(np.arange(count, dtype=np.int64))
-    return op.Range(op.const(0), count, op.const(1))
 
 
 def _least(op: Op, left: Int, right: Int) -> Int:
@@ -77,8 +70,8 @@ def diagflat(op: Op, self: Value, offset: int) -> Value:
 def _is_on_diagonal(op: Op, rows: Int, columns: Int, offset: int) -> Value:
     if isinstance(rows, int) and isinstance(columns, int):
         return op.const(np.eye(rows, columns, offset, dtype=np.bool_))
-    row = op.Add(op.Unsqueeze(numbers(op, rows), [1]), offset)
-    return op.Equal(row, op.Unsqueeze(numbers(op, columns), [0]))
+    row = op.Add(op.Unsqueeze(arange(op, rows), [1]), offset)
+    return op.Equal(row, op.Unsqueeze(arange(op, columns), [0]))
 
 
 def _spread(op: Op, x: Value, length: Int, columns: Int, offset: int) -> Value:
@@ -88,7 +81,7 @@ def _spread(op: Op, x: Value, length: Int, columns: Int, offset: int) -> Value:
         index = op.const(np.clip(np.arange(columns, dtype=np.int64) - shift, 0, max(length - 1, 0)))
     else:
         highest = op.Max(op.Sub(op.scalar(length, DType.INT64), 1), 0)
-        index = op.Min(op.Max(op.Sub(numbers(op, columns), shift), 0), highest)
+        index = op.Min(op.Max(op.Sub(arange(op, columns), shift), 0), highest)
     return op.Unsqueeze(op.Gather(x, index, axis=op.rank(x) - 1), [-2])
 
 
@@ -220,7 +213,7 @@ def slice_scatter(op: Op, self: Value, src: Value, dim: int, start: Int | None, 
     if step == 1:
         # The part is as long as the slice that it replaces, whatever `end` was.
         return _replaced(op, self, part, axis, first, add(op, first, count))
-    return _written(op, self, part, axis, op.Add(op.Mul(numbers(op, count), step), op.scalar(first, DType.INT64)))
+    return _written(op, self, part, axis, op.Add(op.Mul(arange(op, count), step), op.scalar(first, DType.INT64)))
 
 
 def _written(op: Op, x: Value, part: Value, axis: int, positions: Value) -> Value:

@@ -171,6 +171,28 @@ def stack_indices(op: Op, indices: Sequence[Value]) -> tuple[Value, int]:
     return op.Concat(*(op.Unsqueeze(index, [rank]) for index in indices), axis=rank), rank
 
 
+@aten("_unsafe_masked_index")
+def unsafe_masked_index(
+    op: Op, self: Value, mask: Value, indices: Sequence[Value | None], fill: bool | int | float
+) -> Value:
+    """_unsafe_masked_index(Tensor self, Tensor mask, Tensor?[] indices, Scalar fill) -> Tensor"""
+    taken = index(op, self, inside(op, self, indices))
+    return op.Where(op.cast(mask, DType.BOOL), taken, op.const_like(fill, self))
+
+
+def inside(op: Op, x: Value, indices: Sequence[Value | None]) -> list[Value | None]:
+    """Indices without masks, of which those out of range are moved to the nearest element."""
+    moved: list[Value | None] = []
+    for axis, given in enumerate(indices):
+        if given is None:
+            moved.append(None)
+            continue
+        size = op.scalar(op.dim(x, axis), DType.INT64)
+        limited = op.Min(op.cast(given, DType.INT64), op.Sub(size, 1))
+        moved.append(op.Max(limited, op.Neg(size)))
+    return moved
+
+
 @aten("index_select", "index_select_copy")
 def index_select(op: Op, self: Value, dim: int, index: Value) -> Value:
     """index_select(Tensor self, int dim, Tensor index) -> Tensor"""

@@ -11,7 +11,7 @@ from onnxport_ir.errors import NeedsStatic
 
 from onnxport_symbolics.integers import mul
 from onnxport_symbolics.op import Int, Op
-from onnxport_symbolics.promote import result_dtype
+from onnxport_symbolics.promote import promote, result_dtype
 from onnxport_symbolics.registry import aten
 from onnxport_symbolics.shaping import broadcast_shape, expand_to, flatten_all, full, reshape, unsqueeze
 
@@ -283,3 +283,15 @@ def combinations(op: Op, self: Value, r: int, with_replacement: bool) -> Value:
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     index = np.array(list(choose(range(size), r)), np.int64).reshape(-1, r)
     return op.Gather(self, index, axis=0)
+
+
+@aten("kron")
+def kron(op: Op, self: Value, other: Value) -> Value:
+    """kron(Tensor self, Tensor other) -> Tensor"""
+    rank = max(op.rank(self), op.rank(other))
+    left, right = (unsqueeze(op, x, range(rank - op.rank(x))) for x in (self, other))
+    sizes = [mul(op, a, b) for a, b in zip(op.dims(left), op.dims(right), strict=True)]
+    # Each axis of the one beside the same axis of the other: (a1, 1, a2, 1, ...) * (1, b1, 1, b2, ...).
+    left = unsqueeze(op, left, range(1, 2 * rank, 2))
+    right = unsqueeze(op, right, range(0, 2 * rank, 2))
+    return reshape(op, op.Mul(*promote(op, left, right)), sizes)

@@ -10,6 +10,7 @@ from onnxport_ir import DType, Value
 from onnxport_symbolics.aten.index import (
     Indexing,
     as_index,
+    inside,
     is_mask,
     read_indices,
     single,
@@ -58,6 +59,13 @@ def index_put(
         return op.Add(self, spread) if accumulate else spread
     result = _scattered(op, indexing, values, accumulate)
     return result if indexing.x is self else reshape(op, result, op.dims(self))
+
+
+@aten("_unsafe_masked_index_put_accumulate")
+def unsafe_masked_index_put(op: Op, self: Value, mask: Value, indices: Sequence[Value | None], values: Value) -> Value:
+    """_unsafe_masked_index_put_accumulate(Tensor self, Tensor mask, Tensor?[] indices, Tensor values) -> Tensor"""
+    added = op.Where(op.cast(mask, DType.BOOL), op.cast(values, op.dtype(self)), op.const_like(0, self))
+    return index_put(op, self, inside(op, self, indices), added, True)
 
 
 def _without_leading_ones(op: Op, values: Value, rank: int) -> Value:

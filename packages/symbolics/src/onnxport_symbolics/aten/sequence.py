@@ -80,10 +80,10 @@ def slice_list(op: Op, l: object, start: int | None, end: int | None, step: int)
     return elements(op, l)[start:end:step]
 
 
-@aten("list.t")
-def copy_list(op: Op, l: object) -> object:  # noqa: E741 - ATen's name
-    """list.t(t[] l) -> t[]"""
-    return l
+@aten("list.t", "copy.t")
+def copy_list(op: Op, l: object = None, self: object = None) -> object:  # noqa: E741 - ATen's name
+    """list.t(t[] l) -> t[]; copy.t(t[](a) self) -> t[]"""
+    return self if l is None else l
 
 
 @aten("add.t")

@@ -181,30 +181,6 @@ def movedim(op: Op, self: Value, source: Sequence[int], destination: Sequence[in
     return op.Transpose(self, perm=[moved[axis] if axis in moved else next(rest) for axis in range(rank)])
 
 
-@aten("is_floating_point")
-def is_floating_point(op: Op, self: Value) -> bool:
-    """is_floating_point(Tensor self) -> bool"""
-    return op.dtype(self).is_float
-
-
-@aten("is_complex")
-def is_complex(op: Op, self: Value) -> bool:
-    """is_complex(Tensor self) -> bool"""
-    return op.dtype(self).is_complex
-
-
-@aten("is_signed")
-def is_signed(op: Op, self: Value) -> bool:
-    """is_signed(Tensor self) -> bool"""
-    return op.dtype(self).is_signed
-
-
-@aten("_shape_as_tensor")
-def shape_as_tensor(op: Op, self: Value) -> Value:
-    """_shape_as_tensor(Tensor self) -> Tensor"""
-    return op.shape(self)
-
-
 @aten("pixel_shuffle")
 def pixel_shuffle(op: Op, self: Value, upscale_factor: int) -> Value:
     """pixel_shuffle(Tensor self, int upscale_factor) -> Tensor; self: (..., C * r * r, H, W)"""

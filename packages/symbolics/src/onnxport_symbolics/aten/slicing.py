@@ -13,7 +13,7 @@ from onnxport_ir.errors import NeedsStatic
 from onnxport_ir.rules.sizes import is_nonnegative
 
 from onnxport_symbolics.integers import INT64_MIN, add, mul, settle, sub
-from onnxport_symbolics.op import Int, Op, sequence_of
+from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten
 from onnxport_symbolics.shaping import dim_of, flatten_all, index_axis, reshape, slice_axis, unsqueeze
 
@@ -74,8 +74,7 @@ def split(op: Op, self: Value, split_size: Int, dim: int) -> list[Value] | Value
         count = None if formula is None else exact_div(size, formula)
         if isinstance(count, int):
             return cut(op, self, axis, [split_size] * count)
-    sequence = op.SplitToSequence(self, op.scalar(split_size, DType.INT64), axis=axis)
-    return op.retype(sequence, sequence_of(op.dtype(self)))
+    return op.SplitToSequence(self, op.scalar(split_size, DType.INT64), axis=axis)
 
 
 def _parts(size: int, part: int) -> list[int]:
@@ -197,7 +196,7 @@ def unbind(op: Op, self: Value, dim: int) -> list[Value] | Value:
     size = op.sizes(self)[axis]
     if isinstance(size, int):
         return [index_axis(op, self, axis, index) for index in range(size)]
-    return op.retype(op.SplitToSequence(self, axis=axis, keepdims=0), sequence_of(op.dtype(self)))
+    return op.SplitToSequence(self, axis=axis, keepdims=0)
 
 
 @aten("flip")
@@ -265,6 +264,26 @@ def _rolled(op: Op, x: Value, axis: int, shift: Int) -> Value:
     if isinstance(start, int) and start == 0:
         return x
     return op.Concat(slice_axis(op, x, axis, start), slice_axis(op, x, axis, 0, start), axis=axis)
+
+
+@aten("fft_fftshift")
+def fft_shift(op: Op, self: Value, dim: Sequence[int] | None) -> Value:
+    """fft_fftshift(Tensor self, int[1]? dim=None) -> Tensor"""
+    return _shifted(op, self, dim, 0)
+
+
+@aten("fft_ifftshift")
+def fft_shift_back(op: Op, self: Value, dim: Sequence[int] | None) -> Value:
+    """fft_ifftshift(Tensor self, int[1]? dim=None) -> Tensor"""
+    return _shifted(op, self, dim, 1)
+
+
+def _shifted(op: Op, x: Value, dim: Sequence[int] | None, extra: int) -> Value:
+    """Each axis rolled by half of its size, rounded down, or up if ``extra`` is 1."""
+    for axis in range(op.rank(x)) if dim is None else dim:
+        size = add(op, op.dim(x, op.axis(x, axis)), extra)
+        x = _rolled(op, x, op.axis(x, axis), size // 2 if isinstance(size, int) else op.Div(size, 2))
+    return x
 
 
 @aten("unfold", "unfold_copy")

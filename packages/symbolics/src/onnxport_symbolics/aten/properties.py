@@ -1,0 +1,100 @@
+"""What a model asks about its tensors: sizes, element types, whether they are alike."""
+
+from __future__ import annotations
+
+from onnxport_ir import Device, DType, Value
+
+from onnxport_symbolics.aten.joining import expand_like
+from onnxport_symbolics.aten.scalars import numel, size
+from onnxport_symbolics.aten.sequence import elements
+from onnxport_symbolics.op import Int, Op
+from onnxport_symbolics.registry import aten, prim
+
+
+@aten("sym_size")
+def sym_size(op: Op, self: Value, dim: int | None = None) -> object:
+    """sym_size.int(Tensor self, int dim) -> SymInt; sym_size(Tensor self) -> SymInt[]"""
+    return size(op, self, dim)
+
+
+@aten("sym_numel")
+def sym_numel(op: Op, self: Value) -> Int:
+    """sym_numel(Tensor self) -> SymInt"""
+    return numel(op, self)
+
+
+@aten("is_floating_point")
+def is_floating_point(op: Op, self: Value) -> bool:
+    """is_floating_point(Tensor self) -> bool"""
+    return op.dtype(self).is_float
+
+
+@aten("is_complex")
+def is_complex(op: Op, self: Value) -> bool:
+    """is_complex(Tensor self) -> bool"""
+    return op.dtype(self).is_complex
+
+
+@aten("is_signed")
+def is_signed(op: Op, self: Value) -> bool:
+    """is_signed(Tensor self) -> bool"""
+    return op.dtype(self).is_signed
+
+
+@aten("is_same_size")
+def is_same_size(op: Op, self: Value, other: Value) -> bool | Value:
+    """is_same_size(Tensor self, Tensor other) -> bool"""
+    ours, theirs = op.sizes(self), op.sizes(other)
+    if len(ours) != len(theirs):
+        return False
+    if ours == theirs:
+        return True
+    if all(isinstance(dim, int) for dim in (*ours, *theirs)):
+        return False
+    equal = op.cast(op.Equal(op.shape(self), op.shape(other)), DType.INT64)
+    return op.Equal(op.ReduceSum(equal, [0], keepdims=0), len(ours))
+
+
+@aten("_shape_as_tensor")
+def shape_as_tensor(op: Op, self: Value) -> Value:
+    """_shape_as_tensor(Tensor self) -> Tensor"""
+    return op.shape(self)
+
+
+@aten("_reshape_from_tensor")
+def reshape_from_tensor(op: Op, self: Value, shape: Value) -> Value:
+    """_reshape_from_tensor(Tensor self, Tensor shape) -> Tensor"""
+    return op.Reshape(self, op.cast(shape, DType.INT64))
+
+
+@prim("data")
+def data(op: Op, a: Value) -> Value:
+    """prim::data(Tensor(a) a) -> Tensor(a)"""
+    return a
+
+
+@prim("dtype")
+def dtype(op: Op, a: Value) -> DType:
+    """prim::dtype(Tensor a) -> int"""
+    return op.dtype(a)
+
+
+@prim("device")
+def device(op: Op, a: Value) -> Device:
+    """prim::device(Tensor a) -> Device"""
+    return Device("cpu")
+
+
+@aten("copy")
+def copy(op: Op, self: Value, src: Value) -> Value:
+    """copy(Tensor self, Tensor src, bool non_blocking=False) -> Tensor"""
+    return expand_like(op, op.cast(src, op.dtype(self)), self)
+
+
+@aten("__contains__.int_list", "__contains__.float_list", "__contains__.str_list")
+def contains(op: Op, l: object, item: object) -> bool:  # noqa: E741 - ATen's name
+    """__contains__.int_list(int[] l, int item) -> bool; .float_list; .str_list"""
+    found = elements(op, l)
+    if any(isinstance(element, Value) for element in (*found, item)):
+        raise op.refuse("a search in a list for an element that depends on the input")
+    return item in found
