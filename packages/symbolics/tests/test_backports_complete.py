@@ -26,7 +26,6 @@ NO_BACKPORT = {
     "BitCast": "nothing else looks at the bits of a float",
     "ConcatFromSequence": _SEQUENCE,
     "ConvInteger": "only floats are convolved, and single precision does not hold the sums",
-    "DeformConv": "a handler decomposes it where the kernel's size is known",
     "Det": "an elimination with a search for the pivot has no operator",
     "MaxUnpool": "nothing writes to computed positions before opset 9, which brought both",
     "NonMaxSuppression": "how many boxes are left depends on the boxes",

@@ -23,31 +23,50 @@ def sampled(op: Op, x: Value, grid: Value, align_corners: bool, mode: str, paddi
         padding: ``zeros``, ``border`` or ``reflection``.
     """
     count = op.rank(x) - 2
-    sizes = op.dims(x)[2:]
-    weights: list[list[Value | None]] = []
-    positions: list[list[Value]] = []
-    for axis, size in enumerate(sizes):
+    coordinates = []
+    for axis, size in enumerate(op.dims(x)[2:]):
         coordinate = op.Gather(grid, op.const(count - 1 - axis, DType.INT64), axis=count + 1)
-        taps = _taps(op, _denormalised(op, coordinate, size, align_corners), mode)
-        positions.append([position for position, _ in taps])
-        weights.append([weight for _, weight in taps])
-    rows = op.Reshape(op.Transpose(x, perm=[0, *range(2, count + 2), 1]), op.ints([-1, op.dim(x, 1)]))
-    batch = along(op, op.Mul(arange(op, op.dim(x, 0)), op.scalar(product(op, sizes), DType.INT64)), 0, count + 1)
+        coordinates.append(_denormalised(op, coordinate, size, align_corners))
+    result = at_positions(op, x, coordinates, mode, padding, align_corners=align_corners)
+    return op.Transpose(result, perm=[0, count + 1, *range(1, count + 1)])
+
+
+def at_positions(
+    op: Op, x: Value, coordinates: list[Value], mode: str, padding: str, *, align_corners: bool = False
+) -> Value:
+    """The elements of images at coordinates that count elements.
+
+    Args:
+        op: the builder.
+        x: (N, C, D1, ..., Dn) float.
+        coordinates: n tensors (N, ...) float, of D1 ... Dn.
+        mode: ``nearest``, ``linear`` or ``cubic``.
+        padding: ``zeros``, ``border`` or ``reflection``.
+        align_corners: whether a reflection is one at the centres of the outermost elements, not at their edges.
+
+    Returns:
+        (N, ..., C) float.
+    """
+    count, sizes = op.rank(x) - 2, op.dims(x)[2:]
+    taps = [_taps(op, coordinate, mode) for coordinate in coordinates]
     pixels = [
-        [_inside(op, position, size, align_corners, padding) for position in taps]
-        for taps, size in zip(positions, sizes, strict=True)
+        [_inside(op, position, size, align_corners, padding) for position, _ in line]
+        for line, size in zip(taps, sizes, strict=True)
     ]
+    rows = op.Reshape(op.Transpose(x, perm=[0, *range(2, count + 2), 1]), op.ints([-1, op.dim(x, 1)]))
+    starts = op.Mul(arange(op, op.dim(x, 0)), op.scalar(product(op, sizes), DType.INT64))
+    batch = along(op, starts, 0, op.rank(coordinates[0]))
     result: Value | None = None
-    for corner in itertools.product(*(range(len(taps)) for taps in pixels)):
+    for corner in itertools.product(*(range(len(line)) for line in pixels)):
         term = _corner(op, rows, batch, [pixels[axis][tap] for axis, tap in enumerate(corner)], sizes)
         for axis, tap in enumerate(corner):
-            weight = weights[axis][tap]
+            weight = taps[axis][tap][1]
             if weight is not None:
                 term = op.Mul(term, op.Unsqueeze(weight, [-1]))
         result = term if result is None else op.Add(result, term)
     if result is None:
-        raise op.refuse("GridSample of a tensor without spatial axes")
-    return op.Transpose(result, perm=[0, count + 1, *range(1, count + 1)])
+        raise op.refuse("sampling of a tensor without spatial axes")
+    return result
 
 
 def _denormalised(op: Op, coordinate: Value, size: Int, align_corners: bool) -> Value:
