@@ -7,10 +7,12 @@ from onnxport.errors import OnnxExporterError
 from onnxport.export import export
 from onnxport.options import DEFAULT_OPSET, TrainingMode
 from onnxport.program import ONNXProgram
+from onnxport.selfcheck import FrozenValueWarning
 
 __all__ = [
     "DEFAULT_OPSET",
     "NEWEST_OPSET",
+    "FrozenValueWarning",
     "ONNXProgram",
     "OnnxExporterError",
     "TrainingMode",

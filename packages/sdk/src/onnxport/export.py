@@ -20,7 +20,7 @@ from onnxport_symbolics import NEWEST_OPSET, Registry, Target, default_registry,
 from onnxport.collector import collector_paused
 from onnxport.options import DEFAULT_OPSET, ExportOptions, TrainingMode, later_parameters
 from onnxport.program import ONNXProgram
-from onnxport.selfcheck import Checked, check_other_inputs, is_cheap
+from onnxport.selfcheck import Checked, OnFrozen, check_other_inputs, is_cheap, report_unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +59,7 @@ def export(
     export_modules_as_functions: bool | Collection[type[torch.nn.Module]] = False,
     autograd_inlining: bool = True,
     check: bool | Literal["auto"] = "auto",
+    on_frozen: OnFrozen = "warn",
 ) -> ONNXProgram:
     """Export a model to ONNX.
 
@@ -96,6 +97,8 @@ def export(
         autograd_inlining: only True is supported yet.
         check: whether to run the exported model in ONNX Runtime with other values and other sizes of its dynamic axes,
             against the torch model; ``"auto"`` does so where that costs little. Not a parameter of torch's.
+        on_frozen: what to do if the trace has fixed a value that may depend on the input, and no check has shown that
+            it does not matter: ``"error"``, ``"warn"`` or ``"ignore"``. Not a parameter of torch's.
 
     Returns:
         The exported model. It shares the weights with the torch model.
@@ -144,10 +147,11 @@ def export(
                 training=mode,
             )
         onnx_model = build(captured, default_registry(), options, timings)
-        checked = Checked(None, "check=False")
+        checked = Checked(None, "the model is too large for check='auto'" if check else "check=False")
         if check is True or (check == "auto" and is_cheap(captured, timings["capture"])):
             with _timed(timings, "check"):
                 checked = check_other_inputs(model, captured, onnx_model, mode)
+        report_unchecked(captured, checked, on_frozen)
         program = ONNXProgram(onnx_model, captured.signature, timings, captured.findings, checked)
         if verbose:
             print(format_model(onnx_model, captured.graph.module_classes))  # noqa: T201 - what verbose asks for

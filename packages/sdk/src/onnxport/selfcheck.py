@@ -7,23 +7,29 @@ wrong, some is not warned of; running both models tells them apart.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import torch
 from onnxport_frontend import Captured, Finding, replay
 from onnxport_ir import Input, Model, SymDim, TensorType
 from onnxport_ir.dims import evaluate
-from onnxport_ir.errors import CaptureFailed, FrozenValue, OnnxExporterError, VerificationFailed
+from onnxport_ir.errors import CaptureFailed, FrozenValue, InvalidArgument, OnnxExporterError, VerificationFailed
 from onnxport_ir.proto import to_proto
 
 from onnxport.runtime import create_session, has_runtime, run_session
 
-#: ``check="auto"`` leaves larger models alone: checking them would cost more than exporting them.
-AUTO_WEIGHT_BYTES = 64 << 20
+#: ``check="auto"`` leaves larger models alone: checking them would cost more than exporting them. Where the trace has
+#: fixed a value in code that is not torch's own, the check is worth more.
+AUTO_WEIGHT_BYTES = 16 << 20
+AUTO_SUSPECT_WEIGHT_BYTES = 128 << 20
 AUTO_NODES = 4000
 AUTO_CAPTURE_S = 5.0
+
+#: What to do about values that the trace has fixed and no check has cleared.
+OnFrozen: TypeAlias = Literal["error", "warn", "ignore"]
 
 _RANDOM = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
@@ -44,10 +50,39 @@ class Checked:
     reason: str = ""
 
 
+class FrozenValueWarning(UserWarning):
+    """The trace has fixed values that may depend on the input, and no check has shown that they do not matter."""
+
+
 def is_cheap(captured: Captured, capture_s: float) -> bool:
     """Whether ``check="auto"`` checks this model."""
     nbytes = sum(param.tensor.nbytes for param in captured.graph.params)
-    return nbytes <= AUTO_WEIGHT_BYTES and len(captured.graph.eqns) <= AUTO_NODES and capture_s <= AUTO_CAPTURE_S
+    limit = AUTO_SUSPECT_WEIGHT_BYTES if _suspects(captured) else AUTO_WEIGHT_BYTES
+    return nbytes <= limit and len(captured.graph.eqns) <= AUTO_NODES and capture_s <= AUTO_CAPTURE_S
+
+
+def report_unchecked(captured: Captured, checked: Checked, on_frozen: OnFrozen) -> None:
+    """Say what the trace has fixed in a model that no check has cleared.
+
+    Args:
+        captured: the capture.
+        checked: what the check did.
+        on_frozen: whether to raise, to warn, or to leave it at ``ONNXProgram.findings``.
+
+    Raises:
+        FrozenValue: if there is something to say and ``on_frozen`` is ``"error"``.
+        InvalidArgument: if ``on_frozen`` is none of its choices.
+    """
+    if on_frozen not in ("error", "warn", "ignore"):
+        raise InvalidArgument(f"on_frozen={on_frozen!r}", hint='Choose "error", "warn" or "ignore".')
+    suspects = _suspects(captured)
+    if checked.sizes is not None or not suspects or on_frozen == "ignore":
+        return
+    what = "the trace has fixed values that may depend on the input"
+    why = f"and the exported model was not checked on other inputs: {checked.reason}"
+    if on_frozen == "error":
+        raise FrozenValue(what, why=why, where=suspects[0].place, hint=_table(suspects))
+    warnings.warn(f"{what}, {why}\n  {_table(suspects)}", FrozenValueWarning, stacklevel=3)
 
 
 def check_other_inputs(torch_model: Any, captured: Captured, model: Model, training: bool | None) -> Checked:
@@ -106,13 +141,14 @@ def _example_sizes(captured: Captured) -> dict[str, int]:
 def _variants(symbols: Mapping[str, int]) -> Iterator[tuple[dict[str, int], bool]]:
     """Sizes to try, and whether floats change their sign, which takes the other side of many a branch.
 
-    The last one is for models that took no other size together with other values.
+    Twice the example's sizes come first: they divide by what the example's do, and many a model takes no others. The
+    last one is for models that took no other size together with other values.
     """
-    larger = {name: size + 1 for name, size in symbols.items()}
-    yield larger, True
+    doubled = {name: size * 2 for name, size in symbols.items()}
+    yield doubled, True
     if symbols:
-        yield larger, False
-        yield {name: size * 2 for name, size in symbols.items()}, False
+        yield doubled, False
+        yield {name: size + 1 for name, size in symbols.items()}, False
         first = next(iter(symbols))
         yield {**symbols, first: symbols[first] + 1}, False
         yield dict(symbols), True
@@ -180,14 +216,15 @@ def _failure(captured: Captured, what: str, why: str) -> OnnxExporterError:
     frozen = _frozen(captured)
     if not frozen:
         return VerificationFailed(what, why=why, hint="Please report it; check=False exports the model all the same.")
+    return FrozenValue(what, why=why, where=frozen[0].place, hint=_table(frozen))
+
+
+def _table(frozen: Sequence[Finding]) -> str:
     lines = "\n".join(f"    {_describe(finding)}" for finding in frozen[:_SHOWN])
     more = f"\n    and {len(frozen) - _SHOWN} more" if len(frozen) > _SHOWN else ""
-    return FrozenValue(
-        what,
-        why=why,
-        where=frozen[0].place,
-        hint=f"The trace has fixed these values, of which one is the likely cause:\n{lines}{more}\n"
-        "  Compute them with tensors, script the function around them, or make the axis static.",
+    return (
+        f"Fixed during the trace:\n{lines}{more}\n"
+        "  Compute them with tensors, script the function around them, or make the axis static."
     )
 
 
@@ -197,9 +234,16 @@ def _frozen(captured: Captured) -> list[Finding]:
     return sorted(found, key=lambda finding: finding.in_library)
 
 
+def _suspects(captured: Captured) -> list[Finding]:
+    """What code outside torch has fixed."""
+    return [finding for finding in _frozen(captured) if not finding.in_library]
+
+
 def _describe(finding: Finding) -> str:
     return f"{finding.place}: a tensor or size became a Python {finding.kind}"
 
 
 #: The kinds of findings that fix a value.
-_FROZEN = frozenset({"bool", "int", "float", "number", "index", "list", "numpy", "len", "iteration", "constant"})
+_FROZEN = frozenset(
+    {"bool", "int", "float", "number", "index", "list", "numpy", "len", "iteration", "stride", "constant"}
+)
