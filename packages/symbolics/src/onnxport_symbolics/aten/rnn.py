@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from onnxport_ir import Value
+from onnxport_ir import DType, Value
 
+from onnxport_symbolics.aten.casts import dropout as dropout_of
+from onnxport_symbolics.aten.packed import packed_like, unpacked
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.registry import aten
-from onnxport_symbolics.shaping import reshape, slice_axis
+from onnxport_symbolics.shaping import slice_axis
 from onnxport_symbolics.weights import derived_weight
 
 
@@ -23,19 +25,22 @@ class Cell:
     Attributes:
         op_type: the ONNX operator.
         gates: where ONNX's gates stand among torch's.
+        activation: the function of the hidden state, if it is not the operator's own.
         attributes: what the operator needs to know beside sizes.
     """
 
     op_type: str
     gates: tuple[int, ...]
-    attributes: tuple[tuple[str, Any], ...] = ()
+    activation: str | None = None
+    attributes: tuple[tuple[str, int], ...] = ()
 
 
 # torch: input, forget, cell, output; ONNX: input, output, forget, cell.
 _LSTM = Cell("LSTM", (0, 3, 1, 2))
 # torch: reset, update, new; ONNX: update, reset, hidden.
-_GRU = Cell("GRU", (1, 0, 2), (("linear_before_reset", 1),))
-_RNN = Cell("RNN", (0,))
+_GRU = Cell("GRU", (1, 0, 2), attributes=(("linear_before_reset", 1),))
+_RNN_TANH = Cell("RNN", (0,), "Tanh")
+_RNN_RELU = Cell("RNN", (0,), "Relu")
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,22 @@ class Network:
     has_biases: bool
     num_layers: int
     bidirectional: bool
-    activation: str | None = None
+    dropout: float
 
     @property
     def directions(self) -> int:
         """1 or 2."""
         return 2 if self.bidirectional else 1
+
+    def check(self, op: Op) -> None:
+        """Refuse what is no plain network.
+
+        Raises:
+            UnsupportedCase: for an LSTM with projections, which ONNX does not have.
+        """
+        expected = self.num_layers * self.directions * (4 if self.has_biases else 2)
+        if len(self.params) != expected:
+            raise op.refuse("an LSTM with projections", "Use proj_size=0.")
 
     def layer_params(self, layer: int) -> list[Sequence[Value]]:
         """The weights of a layer, a list for each direction."""
@@ -79,13 +94,8 @@ def lstm(
 
     input (L, N, C), or (N, L, C) if batch_first; hx two of (layers * directions, N, H).
     """
-    _refuse_dropout(op, dropout, train, num_layers)
-    expected = num_layers * (2 if bidirectional else 1) * (4 if has_biases else 2)
-    if len(params) != expected:
-        raise op.refuse("an LSTM with projections", "Use proj_size=0.")
-    network = Network(_LSTM, params, has_biases, num_layers, bidirectional)
-    output, states = _run(op, network, input, hx, batch_first)
-    return output, *states
+    network = Network(_LSTM, params, has_biases, num_layers, bidirectional, dropout if train else 0.0)
+    return run_network(op, network, input, hx, batch_first=batch_first)
 
 
 @aten("gru.input")
@@ -104,14 +114,12 @@ def gru(
     """gru.input(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train,
     bool bidirectional, bool batch_first) -> (Tensor, Tensor)
     """
-    _refuse_dropout(op, dropout, train, num_layers)
-    network = Network(_GRU, params, has_biases, num_layers, bidirectional)
-    output, states = _run(op, network, input, [hx], batch_first)
-    return output, *states
+    network = Network(_GRU, params, has_biases, num_layers, bidirectional, dropout if train else 0.0)
+    return run_network(op, network, input, [hx], batch_first=batch_first)
 
 
-def _plain(activation: str) -> None:
-    @aten(f"rnn_{activation}.input")
+def _plain(cell: Cell, name: str) -> None:
+    @aten(f"{name}.input")
     def rnn(
         op: Op,
         input: Value,
@@ -127,72 +135,179 @@ def _plain(activation: str) -> None:
         """rnn_tanh.input(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout,
         bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor)
         """
-        _refuse_dropout(op, dropout, train, num_layers)
-        network = Network(_RNN, params, has_biases, num_layers, bidirectional, activation.capitalize())
-        output, states = _run(op, network, input, [hx], batch_first)
-        return output, *states
+        network = Network(cell, params, has_biases, num_layers, bidirectional, dropout if train else 0.0)
+        return run_network(op, network, input, [hx], batch_first=batch_first)
 
 
-_plain("tanh")
-_plain("relu")
+_plain(_RNN_TANH, "rnn_tanh")
+_plain(_RNN_RELU, "rnn_relu")
 
 
-def _run(op: Op, network: Network, input: Value, hx: Sequence[Value], batch_first: bool) -> tuple[Value, list[Value]]:
-    """The output of the last layer, and the last states of all layers."""
+@aten("lstm.data")
+def lstm_packed(
+    op: Op,
+    data: Value,
+    batch_sizes: Value,
+    hx: Sequence[Value],
+    params: Sequence[Value],
+    has_biases: bool,
+    num_layers: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+) -> tuple[Value, ...]:
+    """lstm.data(Tensor data, Tensor batch_sizes, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers,
+    float dropout, bool train, bool bidirectional) -> (Tensor, Tensor, Tensor)
+    """
+    network = Network(_LSTM, params, has_biases, num_layers, bidirectional, dropout if train else 0.0)
+    return _run_packed(op, network, data, batch_sizes, hx)
+
+
+def _plain_packed(cell: Cell, name: str) -> None:
+    @aten(f"{name}.data")
+    def packed(
+        op: Op,
+        data: Value,
+        batch_sizes: Value,
+        hx: Value,
+        params: Sequence[Value],
+        has_biases: bool,
+        num_layers: int,
+        dropout: float,
+        train: bool,
+        bidirectional: bool,
+    ) -> tuple[Value, ...]:
+        """gru.data(Tensor data, Tensor batch_sizes, Tensor hx, Tensor[] params, bool has_biases, int num_layers,
+        float dropout, bool train, bool bidirectional) -> (Tensor, Tensor)
+        """
+        network = Network(cell, params, has_biases, num_layers, bidirectional, dropout if train else 0.0)
+        return _run_packed(op, network, data, batch_sizes, [hx])
+
+
+_plain_packed(_GRU, "gru")
+_plain_packed(_RNN_TANH, "rnn_tanh")
+_plain_packed(_RNN_RELU, "rnn_relu")
+
+
+def _run_packed(op: Op, network: Network, data: Value, batch_sizes: Value, hx: Sequence[Value]) -> tuple[Value, ...]:
+    padded, lengths = unpacked(op, data, batch_sizes)
+    output, *states = run_network(op, network, padded, hx, lengths=lengths)
+    return packed_like(op, output, lengths, batch_sizes), *states
+
+
+def run_network(
+    op: Op,
+    network: Network,
+    input: Value,
+    hx: Sequence[Value],
+    *,
+    batch_first: bool = False,
+    lengths: Value | None = None,
+) -> tuple[Value, ...]:
+    """The output of the last layer, and the last states of all layers.
+
+    Args:
+        op: the builder.
+        network: the layers.
+        input: (L, N, C), or (N, L, C) if batch_first.
+        hx: the initial states, (layers * directions, N, H) each.
+        batch_first: whether input and output have the batch first.
+        lengths: (N) int64, how many steps of each sample count.
+    """
+    network.check(op)
     x = op.Transpose(input, perm=(1, 0, 2)) if batch_first else input
+    steps = None if lengths is None else op.cast(lengths, DType.INT32)
     finals: list[list[Value]] = [[] for _ in hx]
     for layer in range(network.num_layers):
-        initial = [_layer_state(op, network, state, layer) for state in hx]
-        x, *last = _layer(op, network, layer, x, initial)
+        if layer:
+            x = dropout_of(op, _joined(op, network, x), network.dropout, network.dropout > 0)
+        initial = [_initial_state(op, network, state, layer) for state in hx]
+        x, *last = _layer(op, network, layer, x, initial, steps)
         for collected, state in zip(finals, last, strict=True):
             collected.append(state)
-    output = op.Transpose(x, perm=(1, 0, 2)) if batch_first else x
-    return output, [op.Concat(*states, axis=0) for states in finals]
+    return _joined(op, network, x, batch_first=batch_first), *(op.Concat(*states, axis=0) for states in finals)
 
 
-def _layer_state(op: Op, network: Network, state: Value, layer: int) -> Value:
-    if network.num_layers == 1:
-        return state
+def _joined(op: Op, network: Network, y: Value, *, batch_first: bool = False) -> Value:
+    """ONNX's output (L, directions, N, H) as (L, N, directions * H), or with the batch first."""
+    if not network.bidirectional:
+        x = op.Squeeze(y, [1])
+        return op.Transpose(x, perm=(1, 0, 2)) if batch_first else x
+    turned = op.Transpose(y, perm=(2, 0, 1, 3) if batch_first else (0, 2, 1, 3))
+    return op.Reshape(turned, [0, 0, -1])
+
+
+def _initial_state(op: Op, network: Network, state: Value, layer: int) -> Value | None:
+    """The part of the initial states that is a layer's; nothing if it is zeros, as ONNX has it by default."""
+    if _is_zero(state):
+        return None
     first = layer * network.directions
     return slice_axis(op, state, 0, first, first + network.directions)
 
 
-def _layer(op: Op, network: Network, layer: int, x: Value, initial: Sequence[Value]) -> tuple[Value, ...]:
+def _is_zero(state: Value) -> bool:
+    if state.const is not None:
+        return not state.is_weight and not state.array().any()
+    node = state.producer
+    if node is None or node.domain:
+        return False
+    if node.op_type == "ConstantOfShape":
+        value = node.attributes.get("value")
+        return value is None or not value.numpy().any()  # type: ignore[union-attr]  # the schema says a tensor
+    source = node.operands[0] if node.operands else None
+    return node.op_type in ("Expand", "Tile") and source is not None and _is_zero(source)
+
+
+def _layer(
+    op: Op, network: Network, layer: int, x: Value, initial: Sequence[Value | None], steps: Value | None
+) -> tuple[Value, ...]:
     params = network.layer_params(layer)
     cell = network.cell
     hidden = op.sizes(params[0][1])[1]
     if not isinstance(hidden, int):
         raise op.refuse("a recurrent network whose hidden size is unknown")
-
-    def stacked(index: int, suffix: str) -> Value:
-        return derived_weight(op, [p[index] for p in params], lambda arrays: _stack(arrays, cell.gates), suffix)
-
     bias = None
     if network.has_biases:
-        sources = [p[index] for p in params for index in (2, 3)]
-        bias = derived_weight(op, sources, lambda arrays: _stack_biases(arrays, cell.gates), f"{cell.op_type}.B")
-    attributes = dict(cell.attributes)
-    if network.activation is not None:
-        attributes["activations"] = [network.activation] * network.directions
-    y, *last = op.multi(
+        bias = _stacked_biases(op, cell, [p[2:4] for p in params])
+    return op.multi(
         cell.op_type,
         1 + len(initial),
         x,
-        stacked(0, f"{cell.op_type}.W"),
-        stacked(1, f"{cell.op_type}.R"),
+        _stacked(op, cell, [p[0] for p in params], "W"),
+        _stacked(op, cell, [p[1] for p in params], "R"),
         bias,
-        None,
+        steps,
         *initial,
         hidden_size=hidden,
         direction="bidirectional" if network.bidirectional else "forward",
-        **attributes,
+        activations=None if cell.activation is None else [cell.activation] * network.directions,
+        **dict(cell.attributes),
     )
-    # (L, directions, N, H) -> (L, N, directions * H)
-    if not network.bidirectional:
-        return op.Squeeze(y, [1]), *last
-    turned = op.Transpose(y, perm=(0, 2, 1, 3))
-    length, batch = op.dim(x, 0), op.dim(x, 1)
-    return reshape(op, turned, [length, batch, network.directions * hidden]), *last
+
+
+def _stacked(op: Op, cell: Cell, weights: Sequence[Value], kind: str) -> Value:
+    """(gates * H, K) of each direction -> (directions, gates * H, K) with the gates in ONNX's order."""
+    if all(weight.const is not None for weight in weights):
+        return derived_weight(op, weights, lambda arrays: _stack(arrays, cell.gates), f"{cell.op_type}.{kind}")
+    return op.Concat(*(op.Unsqueeze(_reordered(op, cell, weight), [0]) for weight in weights), axis=0)
+
+
+def _stacked_biases(op: Op, cell: Cell, biases: Sequence[Sequence[Value]]) -> Value:
+    """Two biases (gates * H) of each direction -> (directions, 2 * gates * H)."""
+    flat = [bias for pair in biases for bias in pair]
+    if all(bias.const is not None for bias in flat):
+        return derived_weight(op, flat, lambda arrays: _stack_biases(arrays, cell.gates), f"{cell.op_type}.B")
+    rows = [op.Concat(*(_reordered(op, cell, bias) for bias in pair), axis=0) for pair in biases]
+    return op.Concat(*(op.Unsqueeze(row, [0]) for row in rows), axis=0)
+
+
+def _reordered(op: Op, cell: Cell, weight: Value) -> Value:
+    """A weight that is not known, with its gates in ONNX's order."""
+    rows = op.sizes(weight)[0]
+    if not isinstance(rows, int):
+        raise op.refuse("a recurrent network whose hidden size is unknown")
+    order = np.concatenate([np.split(np.arange(rows), len(cell.gates))[gate] for gate in cell.gates])
+    return op.Gather(weight, op.const(order, DType.INT64), axis=0)
 
 
 def _stack(arrays: Sequence[npt.NDArray[Any]], gates: Sequence[int]) -> npt.NDArray[Any]:
@@ -210,8 +325,3 @@ def _stack_biases(arrays: Sequence[npt.NDArray[Any]], gates: Sequence[int]) -> n
 def _reorder(array: npt.NDArray[Any], gates: Sequence[int]) -> npt.NDArray[Any]:
     parts = np.split(array, len(gates))
     return np.concatenate([parts[gate] for gate in gates])
-
-
-def _refuse_dropout(op: Op, dropout: float, train: bool, num_layers: int) -> None:
-    if train and dropout and num_layers > 1:
-        raise op.refuse(f"a recurrent network in training mode with dropout={dropout}", "Export it in eval mode.")
