@@ -6,6 +6,7 @@ import numpy as np
 from onnxport_ir import DType, Value
 
 from onnxport_symbolics.aten.index import as_index
+from onnxport_symbolics.aten.scatter import reduce_nd
 from onnxport_symbolics.integers import add, sub
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten
@@ -103,7 +104,7 @@ def _bags(
     counts = slice_axis(op, op.ScatterND(counts, index, ones, reduction="add"), 0, 0, sub(op, table[0], 1))
     neutral = -np.inf if mode == _MAX else 0
     filled = full(op, table, neutral, dtype)
-    reduced = op.ScatterND(filled, index, rows, reduction="max" if mode == _MAX else "add")
+    reduced = reduce_nd(op, filled, index, rows, "max" if mode == _MAX else "add")
     result = slice_axis(op, reduced, 0, 0, number)
     if mode == _MAX:
         return op.Where(op.Equal(counts, 0), op.const(0, dtype), result)

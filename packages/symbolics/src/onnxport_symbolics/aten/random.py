@@ -13,11 +13,19 @@ from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten
 from onnxport_symbolics.shaping import full, unsqueeze
 
-_GENERATED = frozenset({DType.FLOAT16, DType.FLOAT32, DType.FLOAT64})
+#: The types that ONNX Runtime draws; others are cast from float32.
+_GENERATED = frozenset({DType.FLOAT32, DType.FLOAT64})
+#: The bits of torch's uniform numbers in narrow types: rounding finer ones could give 1.
+_BITS = {DType.FLOAT16: 11, DType.BFLOAT16: 8}
 
 
 def uniform_like(op: Op, x: Value, dtype: DType, low: float = 0.0, high: float = 1.0) -> Value:
     """Numbers from ``[low, high)`` in the shape of ``x``."""
+    if dtype in _BITS:
+        scale = op.const(float(1 << _BITS[dtype]), DType.FLOAT32)
+        steps = op.Div(op.Floor(op.Mul(uniform_like(op, x, DType.FLOAT32), scale)), scale)
+        spread = op.Add(op.Mul(steps, op.const(high - low, DType.FLOAT32)), op.const(low, DType.FLOAT32))
+        return op.cast(spread, dtype)
     kind = dtype if dtype in _GENERATED else DType.FLOAT32
     if x.shape is not None and all(isinstance(size, int) for size in x.shape):
         drawn = op.RandomUniform(shape=x.shape, dtype=kind, low=low, high=high)

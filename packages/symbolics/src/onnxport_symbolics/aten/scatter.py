@@ -40,6 +40,10 @@ _REDUCTIONS = {
     "amin": "min",
 }
 
+#: What ONNX Runtime does not reduce, by what it does instead. In integers, the sum and the maximum of truth values are
+#: "or", the product and the minimum "and".
+_REDUCED_AS = {DType.BOOL: DType.INT32, DType.FLOAT16: DType.FLOAT32, DType.BFLOAT16: DType.FLOAT32}
+
 
 @aten("index_put", "_index_put_impl", "_unsafe_index_put")
 def index_put(
@@ -107,8 +111,17 @@ def _scattered(op: Op, indexing: Indexing, values: Value, accumulate: bool) -> V
     count = len(shape)
     order = [*range(place, place + index_rank), *range(place), *range(place + index_rank, count)]
     updates = op.Transpose(values, perm=order)
-    written = op.ScatterND(op.Transpose(x, perm=perm), stacked, updates, reduction="add" if accumulate else None)
+    front = op.Transpose(x, perm=perm)
+    written = reduce_nd(op, front, stacked, updates) if accumulate else op.ScatterND(front, stacked, updates)
     return op.Transpose(written, perm=[int(axis) for axis in np.argsort(perm)])
+
+
+def reduce_nd(op: Op, x: Value, index: Value, updates: Value, reduction: str = "add") -> Value:
+    """ScatterND with a reduction, for tensors of any type."""
+    dtype = op.dtype(x)
+    carrier = _REDUCED_AS.get(dtype, dtype)
+    written = op.ScatterND(op.cast(x, carrier), index, op.cast(updates, carrier), reduction=reduction)
+    return op.cast(written, dtype)
 
 
 def scatter_elements(op: Op, x: Value, axis: int, index: Value, updates: Value, reduction: str | None) -> Value:
@@ -122,10 +135,11 @@ def scatter_elements(op: Op, x: Value, axis: int, index: Value, updates: Value, 
     if 0 in op.sizes(index):
         return x
     updates = _cut_to(op, updates, index)
-    if reduction is not None and op.dtype(x) is DType.BOOL:
-        # In integers the sum and the maximum are "or", the product and the minimum "and".
-        x, updates = op.cast(x, DType.INT32), op.cast(updates, DType.INT32)
-        return op.cast(scatter_elements(op, x, axis, index, updates, reduction), DType.BOOL)
+    carrier = _REDUCED_AS.get(op.dtype(x)) if reduction is not None else None
+    if carrier is not None:
+        dtype = op.dtype(x)
+        x, updates = op.cast(x, carrier), op.cast(updates, carrier)
+        return op.cast(scatter_elements(op, x, axis, index, updates, reduction), dtype)
     return op.ScatterElements(x, as_index(op, index), updates, axis=axis, reduction=reduction)
 
 
@@ -239,7 +253,8 @@ def index_add(op: Op, self: Value, dim: int, index: Value, source: Value, alpha:
     dtype = op.dtype(self)
     source = op.cast(source, dtype)
     if alpha != 1:
-        source = op.Mul(source, op.const(alpha, dtype))
+        # As in torch, -1 is the largest number of an unsigned type.
+        source = op.Mul(source, op.const(np.asarray(alpha).astype(dtype.numpy), dtype))
     return scatter_elements(op, self, dim, _spread_index(op, self, dim, index, source), source, "add")
 
 
