@@ -46,6 +46,20 @@ CASES = [
     Case("erfinv-edge", torch.erfinv, (1 - 10 ** torch.linspace(-7, -1, 30),), None, ROW, tolerance=1e-5),
 ]
 
+POLYNOMIALS = [
+    *(f"{shift}chebyshev_polynomial_{kind}" for shift in ("", "shifted_") for kind in "tuvw"),
+    "hermite_polynomial_h",
+    "hermite_polynomial_he",
+    "laguerre_polynomial_l",
+    "legendre_polynomial_p",
+]
+POINTS = torch.tensor([[-1.5], [-1.0], [-0.3], [0.0], [0.5], [1.0], [2.0]])
+DEGREES = torch.tensor([-1, 0, 1, 2, 5, 9])
+CASES += [
+    Case(name, getattr(torch.special, name), (POINTS, DEGREES), (POINTS[:2], DEGREES[:2]), {0: (0,), 1: (0,)})
+    for name in POLYNOMIALS
+]
+
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_values(case: Case) -> None:
