@@ -209,6 +209,9 @@ BITS = [
     Case("invert", lambda m: ~m, (MASK,), None, ALL),
     Case("left-shift", lambda x: x << 3, (INTS,), (INTS[:1],), ALL),
     Case("right-shift", lambda x: x >> 1, (INTS,), (INTS[:1],), ALL),
+    Case("gcd", torch.gcd, (INTS * 6, DIVISORS * 4), (INTS[:0], DIVISORS), {0: (0,)}),
+    Case("lcm", torch.lcm, (INTS * 6, DIVISORS * 4), (INTS[:1], DIVISORS), {0: (0,)}),
+    Case("gcd-number", torch.gcd, (torch.tensor(-12), torch.tensor(18))),
     Case("shift-tensors", lambda x, n: (x << n, x >> n), (INTS, DIVISORS.abs()), None, ALL, 12),
 ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onnxport_ir import DType, Value
+from onnxport_ir import DType, TensorType, Value
 
 from onnxport_symbolics.aten.arithmetic import floor_divide_integers, known_number
 from onnxport_symbolics.op import Op
@@ -73,3 +73,37 @@ def _power_of_two(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> tuple[
     if not 0 <= number < _BITS - 1:
         raise op.refuse(f"a shift by {int(number)} bits")
     return value, op.const(2 ** int(number)), dtype
+
+
+@aten("gcd")
+def gcd(op: Op, self: Value, other: Value) -> Value:
+    """gcd(Tensor self, Tensor other) -> Tensor; by Euclid's algorithm, until all elements are done"""
+    left, right = promote(op, self, other)
+    if not op.dtype(left).is_integer:
+        raise op.refuse(f"gcd of {op.dtype(left).short}")
+    shape = op.shape(op.Add(left, right))
+    initial = [op.Expand(op.Abs(value), shape) for value in (left, right)]
+    counter, flag = Value(TensorType(DType.INT64, ())), Value(TensorType(DType.BOOL, ()))
+    larger, smaller = (Value(value.value_type) for value in initial)
+    with op.body([counter, flag, larger, smaller], name="euclid") as body:
+        done = op.Equal(smaller, op.const_like(0, smaller))
+        # A remainder by 1 is 0, where there is nothing left to divide by.
+        rest = op.Mod(larger, op.Where(done, op.const_like(1, smaller), smaller))
+        results = [_any_left(op, rest), op.Where(done, larger, smaller), rest]
+        body.outputs = [op.own(value) for value in results]
+    found = op.multi("Loop", 2, None, _any_left(op, initial[1]), *initial, body=body)[0]
+    return op.retype(found, initial[0].value_type)
+
+
+def _any_left(op: Op, rest: Value) -> Value:
+    largest = op.ReduceMax(rest, keepdims=0) if op.rank(rest) else rest
+    return op.Less(op.const_like(0, largest), largest)
+
+
+@aten("lcm")
+def lcm(op: Op, self: Value, other: Value) -> Value:
+    """lcm(Tensor self, Tensor other) -> Tensor; 0 if both are"""
+    left, right = promote(op, self, other)
+    divisor = gcd(op, left, right)
+    divisor = op.Max(divisor, op.const_like(1, divisor))
+    return op.Abs(op.Mul(op.Div(left, divisor), right))
