@@ -144,13 +144,13 @@ def expand_to(op: Op, x: Value, dims: Sequence[Int]) -> Value:
     added = len(sizes) - op.rank(x)
     if added < 0:
         raise op.refuse(f"an expansion of a tensor of rank {op.rank(x)} to {len(sizes)} sizes")
+    if -1 in sizes[:added]:
+        raise op.refuse("an expansion that keeps the size of a new axis")
     shape = (None,) * added + op.sizes(x)
     entries: list[Int] = []
     for size, old in zip(sizes, shape, strict=True):
         keeps = old is not None and (size == -1 or dim_of(op, size) == old)
         entries.append(1 if keeps else size)
-    while len(entries) > op.rank(x) and entries[0] == 1 and sizes[0] != 1:
-        raise op.refuse("an expansion that keeps the size of a new axis")
     if not added and all(entry == 1 for entry in entries):
         return x
     if all(entry == 1 for entry in entries):
