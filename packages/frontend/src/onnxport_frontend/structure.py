@@ -1,12 +1,14 @@
 """Arguments and results of any structure as flat lists, and back.
 
 torch's pytree knows the containers of Python and what other packages have registered with it; it is asked for one
-level at a time. Beyond it, a dataclass is its fields, and any other object that holds tensors is the attributes that
-hold them: a key-value cache, a batch of encodings. Nothing is registered, since the registry is one for the process.
+level at a time. Beyond it, an instance of a class of the user's that is a dict, list or tuple is its items, a dataclass
+is its fields, and any other object that holds tensors is the attributes that hold them: a key-value cache, a batch of
+encodings. Nothing is registered, since the registry is one for the process.
 """
 
 from __future__ import annotations
 
+import collections
 import copy
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
@@ -95,6 +97,8 @@ def _open(value: Any) -> _Parts | None:
     known = _open_pytree(value)
     if known is not None:
         return known
+    if isinstance(value, dict | list | tuple):
+        return _open_items(value)
     if dataclasses.is_dataclass(value):
         return _open_attributes(value, [field.name for field in dataclasses.fields(value)])
     if hasattr(value, "__dict__") and not callable(value):
@@ -116,6 +120,43 @@ def _key_text(key: Any) -> str:
         if hasattr(key, attribute):
             return str(getattr(key, attribute))
     return str(key)
+
+
+def _open_items(value: Any) -> _Parts:
+    """The items of a class of the user's, and those of its attributes that hold other tensors than the items."""
+    keys = list(value) if isinstance(value, dict) else list(range(len(value)))
+    items = [value[key] for key in keys]
+    count = len(items)
+    given = dict(getattr(value, "__dict__", {}))
+    # Results often offer their items as attributes as well.
+    positions = {id(item): index for index, item in enumerate(items)}
+    shared = {name: positions[id(part)] for name, part in given.items() if id(part) in positions}
+    held = [name for name, part in given.items() if name not in shared and _holds_tensor(part, 0)]
+
+    def build(parts: list[Any]) -> Any:
+        made = _with_items(value, keys, parts[:count])
+        for name, part in (*((n, parts[i]) for n, i in shared.items()), *zip(held, parts[count:], strict=True)):
+            object.__setattr__(made, name, part)
+        return made
+
+    return [*map(str, keys), *held], [*items, *(given[name] for name in held)], build
+
+
+def _with_items(original: Any, keys: list[Any], items: list[Any]) -> Any:
+    """A container like the original one; methods that its class has of its own are not called with the items."""
+    if isinstance(original, tuple):
+        made = tuple.__new__(type(original), items)
+        for name, part in getattr(original, "__dict__", {}).items():
+            object.__setattr__(made, name, part)
+        return made
+    made = copy.copy(original)
+    if isinstance(made, list):
+        list.__setitem__(made, slice(None), items)
+        return made
+    base = collections.OrderedDict if isinstance(made, collections.OrderedDict) else dict
+    for key, item in zip(keys, items, strict=True):
+        base.__setitem__(made, key, item)
+    return made
 
 
 def _open_attributes(value: Any, names: Sequence[str]) -> _Parts:
@@ -140,6 +181,10 @@ def _holds_tensor(value: Any, depth: int) -> bool:
     parts = _open_pytree(value)
     if parts is not None:
         return any(_holds_tensor(part, depth + 1) for part in parts[1])
+    if isinstance(value, dict | list | tuple):
+        items = value.values() if isinstance(value, dict) else value
+        if any(_holds_tensor(part, depth + 1) for part in items):
+            return True
     if hasattr(value, "__dict__") and not callable(value):
         return any(_holds_tensor(part, depth + 1) for part in vars(value).values())
     return False
