@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import onnxport
 import pytest
 from onnxport_ir import errors
 
@@ -128,3 +130,11 @@ def test_the_page_about_operators_tests_its_operator(tmp_path: Path):
     for name, value in program.items():
         if name.startswith("test_"):
             value()
+
+
+def test_the_table_of_parameters_is_complete():
+    text = (ROOT / "docs" / "parameters.md").read_text(encoding="utf-8")
+    listed = [
+        name for cell in re.findall(r"^\| (`.+?`) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)
+    ]
+    assert sorted(listed) == sorted(inspect.signature(onnxport.export).parameters)
