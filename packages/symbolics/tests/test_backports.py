@@ -35,6 +35,8 @@ X = floats(2, 3, 4)
 IMAGE = floats(2, 3, 5, 6)
 EDGES = np.array([-np.inf, -2.5, -1.5, -1.0, -0.5, -0.0, 0.0, 0.5, 1.0, 1.5, 2.5, np.inf, np.nan], np.float32)
 FINITE = EDGES[1:-2]
+LARGE = np.array([1e38, -3.3e37, 12345.678, -0.1, 7.5, 1e-38, np.inf, 1e-44], np.float32)
+REPEATED = ints(2, 2, 4, low=0, high=2)
 GRID = (floats(2, 3, 4, 2) * 1.2).astype(np.float32)
 
 
@@ -141,26 +143,13 @@ TENSORS = [
     case("GatherND", X, ints(5, 2, low=-2, high=2)),
     case("GatherND", X, ints(2, 5, 1, low=0, high=3), batch_dims=1, name="batch"),
     case("ScatterElements", X, np.array([[[2, 0, 1, -1]], [[1, 1, 2, 0]]]), floats(2, 1, 4), axis=1, since=9),
-    case(
-        "ScatterElements",
-        X,
-        ints(2, 1, 4, low=0, high=3),
-        floats(2, 1, 4),
-        axis=1,
-        reduction="add",
-        name="add",
-        since=16,
-    ),
-    case(
-        "ScatterElements",
-        X,
-        ints(2, 1, 4, low=0, high=3),
-        floats(2, 1, 4),
-        axis=1,
-        reduction="max",
-        name="max",
-        since=18,
-    ),
+    case("ScatterElements", X, REPEATED, floats(2, 2, 4), axis=1, reduction="add", name="add", since=9),
+    case("ScatterElements", X, REPEATED, floats(2, 2, 4), axis=1, reduction="mul", name="mul", since=9),
+    case("ScatterElements", X, REPEATED, floats(2, 2, 4), axis=1, reduction="max", name="max", since=9),
+    case("ScatterElements", X, REPEATED, floats(2, 2, 4), axis=1, reduction="min", name="min", since=9),
+    case("ScatterElements", ints(5), np.array([0, 0, 3]), ints(3), reduction="add", name="int64", since=9),
+    case("ScatterND", X, np.array([[0, 1], [1, -1], [0, 1]]), floats(3, 4), reduction="add", name="add", since=9),
+    case("ScatterND", X, np.array([[0], [0]]), floats(2, 3, 4), reduction="mul", name="mul", since=9),
     case("ScatterND", X, np.array([[0, 1], [1, -1]]), floats(2, 4), since=9),
     case("ScatterND", X, np.array([[0, 1, 2], [1, -1, 0]]), floats(2), name="elements", since=9),
     case("TensorScatter", floats(2, 6, 3), floats(2, 2, 3), np.array([1, 3]), since=9),
@@ -293,8 +282,10 @@ LAYERS = [
     case("Einsum", floats(2, 3, 4), equation="bij->ji", name="sum"),
     case("Einsum", floats(3), floats(4), equation="i,j", name="outer"),
     case("Einsum", floats(3, 3), equation="ii->i", name="diagonal", since=12),
-    case("Mod", FINITE[:, None], np.array([-1.5, 2.0, 0.7], np.float32), fmod=1, name="float-fmod", since=10),
-    case("Mod", FINITE[:, None], np.array([-1.5, 2.0, 0.7], np.float32), name="float", since=10),
+    case("Mod", FINITE[:, None], np.array([-1.5, 2.0, 0.7], np.float32), fmod=1, name="float-fmod", tolerance=0.0),
+    case("Mod", LARGE[:, None], LARGE, fmod=1, name="float-fmod-large", tolerance=0.0),
+    case("Mod", FINITE[:, None].astype(np.float64), np.array([-1.5]), fmod=1, name="float64", since=10),
+    case("Mod", FINITE[:, None], np.array([-1.5, 2.0, 0.7], np.float32), name="float", tolerance=0.0),
 ]
 
 

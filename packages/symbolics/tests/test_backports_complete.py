@@ -54,8 +54,6 @@ _MORE_INPUTS = "the new inputs may be left out; a call with them is refused"
 
 #: Changes for which the emitter's own rules are enough.
 GENERIC = {
-    ("ArgMax", 12): _DEFAULT,
-    ("ArgMin", 12): _DEFAULT,
     ("Attention", 24): _MORE_INPUTS,
     ("Attention", 25): _DEFAULT,
     ("BatchNormalization", 9): "spatial=1, the old default, is the only meaning that is left",
@@ -63,8 +61,6 @@ GENERIC = {
     ("OptionalHasElement", 18): _MORE_INPUTS,
     ("QuantizeLinear", 19): "saturate says something of types that are as young",
     ("Range", 27): "stash_type says something of types that are as young",
-    ("ScatterElements", 16): _DEFAULT,
-    ("ScatterND", 16): _DEFAULT,
 }
 
 #: Changes of the meaning alone, which the schema's form does not show.

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnxport_ir import Value
+from onnxport_symbolics.op import Op
 
 Array = np.ndarray[Any, Any]
 RNG = np.random.default_rng(7)
@@ -60,7 +63,8 @@ CASES = [
     case("ReduceLogSum", np.abs(X), [-1], keepdims=0),
     case("ReduceSumSquare", X, [-1], keepdims=0),
     case("ArgMax", X, axis=-1, keepdims=0),
-    case("ArgMax", X, axis=1, select_last_index=1, name="last", since=12),
+    case("ArgMax", X, axis=1, select_last_index=1, name="last"),
+    case("ArgMin", ints(3, 9, low=0, high=3), axis=-1, keepdims=1, select_last_index=1, name="last-int64"),
     case("Concat", X, X, axis=-1),
     case("Flatten", X, axis=-1),
     case("Flatten", ints(2, 3, 4), axis=2, name="int64"),
@@ -296,3 +300,18 @@ def test_call_means_the_same_at_every_opset(
     settings: dict[str, Any], check_everywhere: Callable[[Any], None], case_of: Callable[..., Any]
 ) -> None:
     check_everywhere(case_of(**settings))
+
+
+@pytest.mark.parametrize("opset", [7, 9, 11, 13])
+def test_dropout_of_training_drops_and_scales(
+    opset: int, lower_build: Callable[..., onnx.ModelProto], run_model: Callable[..., list[Array]]
+) -> None:
+    data = floats(100, 100)
+
+    def build(op: Op, x: Value) -> tuple[Value, ...]:
+        return op.multi("Dropout", 2, x, 0.25, True)
+
+    result, mask = run_model(lower_build(build, [data], opset), [data])
+    assert mask.dtype == bool
+    assert 0.7 < mask.mean() < 0.8
+    np.testing.assert_allclose(result, np.where(mask, data / 0.75, 0), rtol=1e-6)

@@ -6,6 +6,7 @@ import numpy as np
 from onnxport_ir import DType, Value
 
 from onnxport_symbolics.calls import backport
+from onnxport_symbolics.downgrades.numeric import floored
 from onnxport_symbolics.op import Op
 
 
@@ -75,16 +76,50 @@ def round_half_to_even(op: Op, x: Value) -> Value:
 
 @backport("Mod")
 def mod(op: Op, dividend: Value, divisor: Value, fmod: int = 0) -> Value:
-    """The remainder of integers, with the sign of the divisor, or of the dividend if ``fmod``."""
+    """The remainder, with the sign of the divisor, or of the dividend if ``fmod``.
+
+    Raises:
+        NeedsOpset: for float64, as nothing wider holds the products.
+    """
     dtype = op.dtype(dividend)
-    if dtype.is_float:
+    if dtype is DType.FLOAT64:
         raise op.needs("Mod")
-    rest = op.Sub(dividend, op.Mul(op.Div(dividend, divisor), divisor))
+    if dtype.is_float:
+        rest = op.cast(_float_rest(op, dividend, divisor), dtype)
+    else:
+        rest = op.Sub(dividend, op.Mul(op.Div(dividend, divisor), divisor))
     if fmod or not dtype.is_signed:
         return rest
+    if dtype.is_float:
+        return floored(op, rest, divisor)
     zero = op.const(0, dtype)
     # The remainder of a truncated division is moved by one divisor if its sign is the other one.
     other = op.Or(
         op.And(op.Less(rest, zero), op.Greater(divisor, zero)), op.And(op.Greater(rest, zero), op.Less(divisor, zero))
     )
     return op.Add(rest, op.Mul(op.cast(other, dtype), divisor))
+
+
+def _float_rest(op: Op, dividend: Value, divisor: Value) -> Value:
+    """The remainder with the sign of the dividend, exact: in double precision, 29 bits of the quotient at a time."""
+    wide, zero = op.cast(dividend, DType.FLOAT64), op.const(0.0, DType.FLOAT64)
+    size = op.Abs(op.cast(divisor, DType.FLOAT64))
+    rest = op.Abs(wide)
+    # 2**277 is the largest quotient of two numbers of single precision; a half has no larger one than 2**40.
+    for power in range(261 if op.dtype(dividend).bits == 32 or op.dtype(dividend) is DType.BFLOAT16 else 29, -1, -29):
+        step = op.Mul(size, op.const(2.0**power, DType.FLOAT64)) if power else size
+        # Both the quotient's whole part and its product with 24 bits fit. Rounded up, it leaves a negative rest, which
+        # the next step turns positive again.
+        rest = op.Sub(rest, op.Mul(op.Floor(op.Div(rest, step)), step))
+    rest = op.Add(rest, op.Mul(op.cast(op.Less(rest, zero), DType.FLOAT64), size))
+    signed = op.Mul(
+        rest, op.Sub(op.const(1.0, DType.FLOAT64), op.Mul(_negative(op, wide), op.const(2.0, DType.FLOAT64)))
+    )
+    # A finite number is its own remainder of infinity.
+    largest = op.const(1e300, DType.FLOAT64)
+    infinite = op.And(op.Greater(size, largest), op.Less(op.Abs(wide), largest))
+    return op.Where(infinite, wide, signed)
+
+
+def _negative(op: Op, value: Value) -> Value:
+    return op.cast(op.Less(value, op.const_like(0, value)), op.dtype(value))

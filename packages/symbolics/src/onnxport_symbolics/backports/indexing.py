@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from onnxport_ir import DType, Value
 from onnxport_ir.dims import SymDim
 
-from onnxport_symbolics import integers
+from onnxport_symbolics import integers, reductions
 from onnxport_symbolics.calls import backport
 from onnxport_symbolics.integers import along, arange, product, wrap
 from onnxport_symbolics.op import Int, Op
@@ -78,19 +78,21 @@ def scatter_elements(
     op: Op, data: Value, indices: Value, updates: Value, axis: int = 0, reduction: str = "none"
 ) -> Value:
     """Scatter, which was its name in two opsets."""
-    _require_none(op, "ScatterElements", reduction)
     if not op.has("Scatter"):
         raise op.needs_opset("ScatterElements", 9)
     axis = op.axis(data, axis)
+    if reduction != "none":
+        return reductions.scatter_elements(op, data, indices, updates, axis, reduction)
     return op.Scatter(data, wrap(op, indices, op.dim(data, axis)), updates, axis=axis)
 
 
 @backport("ScatterND")
 def scatter_nd(op: Op, data: Value, indices: Value, updates: Value, reduction: str = "none") -> Value:
     """Scatter to the flattened data, each element of a slice at its own position."""
-    _require_none(op, "ScatterND", reduction)
     if not op.has("Scatter"):
         raise op.needs_opset("ScatterND", 9)
+    if reduction != "none":
+        return reductions.scatter_nd(op, data, indices, updates, reduction)
     rank = op.rank(indices)
     count = _depth(op, indices, "ScatterND")
     parts = [op.Gather(indices, op.const(index, DType.INT64), axis=rank - 1) for index in range(count)]
@@ -102,11 +104,6 @@ def scatter_nd(op: Op, data: Value, indices: Value, updates: Value, reduction: s
     flat = op.Reshape(data, [-1])
     written = op.Scatter(flat, op.Reshape(joined, [-1]), op.Reshape(updates, [-1]), axis=0)
     return op.Reshape(written, op.shape(data))
-
-
-def _require_none(op: Op, name: str, reduction: str) -> None:
-    if reduction != "none":
-        raise op.needs_opset(f"{name} with reduction={reduction!r}", 18 if reduction in ("max", "min") else 16)
 
 
 @backport("TensorScatter")

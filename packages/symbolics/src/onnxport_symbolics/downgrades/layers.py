@@ -64,9 +64,11 @@ def _in_one_type(op: Op, call: Call, count: int) -> Call | tuple[Value, ...]:
 def dropout_of_inference(op: Op, call: Call) -> Call | tuple[Value, ...]:
     """The ratio was an attribute, and which mode it is was for the runtime to know: that of inference."""
     training = call.operand("training_mode")
-    if training is not None and (training.const is None or bool(training.array().reshape(-1)[0])):
-        raise op.needs_opset("Dropout with training_mode", 12)
     ratio = call.operand("ratio")
+    if training is not None and training.const is None:
+        raise op.needs_opset("Dropout with a training_mode that depends on the input", 12)
+    if training is not None and bool(training.array().reshape(-1)[0]):
+        return _dropped(op, first(call), ratio, call.attributes.get("seed"))[: call.num_results]
     # Neither has an effect in inference.
     attributes = {} if ratio is None or ratio.const is None else {"ratio": float(ratio.array().reshape(-1)[0])}
     older = Call("Dropout", call.operands[:1], attributes)
@@ -74,6 +76,16 @@ def dropout_of_inference(op: Op, call: Call) -> Call | tuple[Value, ...]:
         return older
     # Nothing is dropped; runtimes did not agree on what the mask holds then.
     return *op.emit(older), op.Expand(op.const(True, DType.BOOL), op.shape(first(call)))
+
+
+def _dropped(op: Op, data: Value, ratio: Value | None, seed: int | None) -> tuple[Value, Value]:
+    """The data scaled, with some of it times 0, and what was kept."""
+    dtype = op.dtype(data)
+    share = op.const(0.5, dtype) if ratio is None else op.cast(ratio, dtype)
+    drawn = op.RandomUniformLike(data, dtype=dtype, seed=None if seed is None else float(seed))
+    kept = op.Not(op.Less(drawn, share))
+    scale = op.Div(op.const(1, dtype), op.Sub(op.const(1, dtype), share))
+    return op.Mul(op.Mul(data, op.cast(kept, dtype)), scale), kept
 
 
 @downgrade("MaxPool", at=10)
@@ -234,12 +246,3 @@ def group_normalized(op: Op, data: Value, scale: Value, bias: Value, attributes:
     normal = op.cast(op.Reshape(normal, op.shape(data)), dtype)
     column = [-1 if axis == 0 else 1 for axis in range(op.rank(data) - 1)]
     return op.Add(op.Mul(normal, op.Reshape(scale, column)), op.Reshape(bias, column))
-
-
-@downgrade("ScatterElements", "ScatterND", at=18)
-def scatter_without_extrema(op: Op, call: Call) -> Call:
-    """Elements were set, added or multiplied."""
-    reduction = str(call.attributes.get("reduction", "none"))
-    if reduction in ("max", "min"):
-        raise op.needs_opset(f"{call.op_type} with reduction={reduction!r}", 18)
-    return call

@@ -253,8 +253,12 @@ def remainder_of_floats(op: Op, call: Call) -> Call | Value:
     dtype = op.dtype(dividend)
     if not dtype.is_float or call.attributes.get("fmod", 0):
         return call
-    rest = op.Mod(dividend, divisor, fmod=1)
-    zero = op.const(0, dtype)
+    return floored(op, op.Mod(dividend, divisor, fmod=1), divisor)
+
+
+def floored(op: Op, rest: Value, divisor: Value) -> Value:
+    """A remainder with the divisor's sign, of one with the dividend's."""
+    zero = op.const_like(0, rest)
     other = op.Or(
         op.And(op.Less(rest, zero), op.Greater(divisor, zero)), op.And(op.Greater(rest, zero), op.Less(divisor, zero))
     )

@@ -9,7 +9,7 @@ import numpy as np
 from onnxport_ir import DType, Value
 from onnxport_ir.dims import exact_div
 
-from onnxport_symbolics import integers
+from onnxport_symbolics import integers, reductions
 from onnxport_symbolics.calls import Call, downgrade
 from onnxport_symbolics.downgrades.axes import first, normalised
 from onnxport_symbolics.integers import INT64_MAX, known_ints
@@ -245,6 +245,42 @@ def attribute_number(value: Value | None, default: float) -> float | None:
     number = value.array().reshape(-1)[0].item()
     rounded = float(np.float32(number))
     return rounded if rounded == number or math.isnan(number) else None
+
+
+@downgrade("ArgMax", "ArgMin", at=12)
+def first_index_is_selected(op: Op, call: Call) -> Call | Value:
+    """Of equal elements the first was found; the last is the first from the end."""
+    if not call.attributes.pop("select_last_index", 0):
+        return call
+    data = first(call)
+    axis = op.axis(data, int(call.attributes.get("axis", 0)))
+    reversed_data = op.Slice(data, [-1], [integers.INT64_MIN], [axis], [-1])
+    (found,) = op.multi(call.op_type, 1, reversed_data, **call.attributes)
+    return op.Sub(op.scalar(integers.sub(op, op.dim(data, axis), 1), DType.INT64), found)
+
+
+@downgrade("ScatterElements", "ScatterND", at=18)
+def scatter_without_extrema(op: Op, call: Call) -> Call | Value:
+    """Elements were set, added or multiplied."""
+    return _scattered(op, call) if call.attributes.get("reduction", "none") in ("max", "min") else call
+
+
+@downgrade("ScatterElements", "ScatterND", at=16)
+def scatter_only_writes(op: Op, call: Call) -> Call | Value:
+    """Elements were set."""
+    if call.attributes.get("reduction", "none") != "none":
+        return _scattered(op, call)
+    call.attributes.pop("reduction", None)
+    return call
+
+
+def _scattered(op: Op, call: Call) -> Value:
+    data, indices, updates = (value for value in call.operands if value is not None)
+    reduction = str(call.attributes["reduction"])
+    if call.op_type == "ScatterND":
+        return reductions.scatter_nd(op, data, indices, updates, reduction)
+    axis = op.axis(data, int(call.attributes.get("axis", 0)))
+    return reductions.scatter_elements(op, data, indices, updates, axis, reduction)
 
 
 @downgrade("TopK", at=11)
