@@ -8,14 +8,13 @@ import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, TextIO
 
 from onnxport_ir.errors import Place
 
 from onnxport_frontend import _torch_private as private
-from onnxport_frontend.places import is_between, is_user_file, user_place
+from onnxport_frontend.places import is_between, is_entrance, is_user_file, user_place
 
 # What torch's messages begin with or contain, and the kind of finding that each is.
 _KINDS = (
@@ -33,9 +32,6 @@ _KINDS = (
     ("live references to the data region being modified", "aliased_write"),
     ("no recorded value for", "detached"),
 )
-
-#: The module that runs the model.
-_ENTRANCE = str(Path(__file__).with_name("tracing.py"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +101,7 @@ def _finding(message: str, filename: str, lineno: int, frame: FrameType | None) 
 
 def _frames(frame: FrameType | None) -> Iterator[tuple[str, int, str]]:
     # Whoever called the export is not where a value was read.
-    while frame is not None and frame.f_code.co_filename != _ENTRANCE:
+    while frame is not None and not is_entrance(frame.f_code.co_filename):
         yield frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name
         frame = frame.f_back
 

@@ -14,6 +14,8 @@ from onnxport_ir.errors import Place
 _BETWEEN = (f"{Path(__file__).parent}/", warnings.__file__)
 # Frames below these are not the user's.
 _LIBRARIES = (f"{Path(torch.__file__).parent}/", *_BETWEEN)
+#: The module that runs the model.
+_ENTRANCE = str(Path(__file__).with_name("tracing.py"))
 
 _SCRIPT_LINE = re.compile(r'File "(?P<file>[^"]*)", line (?P<line>\d+)')
 _TRACE_LINE = re.compile(r"(?P<file>.*)\((?P<line>\d+)\): (?P<function>.*)")
@@ -27,6 +29,11 @@ def is_user_file(filename: str) -> bool:
 def is_between(filename: str) -> bool:
     """Whether code in this file only passes calls and warnings on."""
     return filename.startswith(_BETWEEN)
+
+
+def is_entrance(filename: str) -> bool:
+    """Whether this is the module that runs the model: what called it is not the model's code."""
+    return filename == _ENTRANCE
 
 
 def user_place(frames: Iterable[tuple[str, int, str]]) -> Place | None:
@@ -82,9 +89,12 @@ def parse_source_range(text: str) -> Place:
         return Place(file=script["file"], line=int(script["line"]))
     innermost: Place | None = None
     for line in text.split("\n"):
+        if line.startswith(_ENTRANCE):
+            # Below it is whoever called the export.
+            break
         # rpartition finds the frame's shape in half the time of the expression; most lines are torch's and end here.
         file = line.rpartition("(")[0]
-        if innermost is not None and not is_user_file(file):
+        if is_between(file) or (innermost is not None and not is_user_file(file)):
             continue
         match = _TRACE_LINE.fullmatch(line)
         if match is None:

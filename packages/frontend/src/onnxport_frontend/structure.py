@@ -153,7 +153,7 @@ def _with_items(original: Any, keys: list[Any], items: list[Any]) -> Any:
     if isinstance(made, list):
         list.__setitem__(made, slice(None), items)
         return made
-    base = collections.OrderedDict if isinstance(made, collections.OrderedDict) else dict
+    base: Any = collections.OrderedDict if isinstance(original, collections.OrderedDict) else dict
     for key, item in zip(keys, items, strict=True):
         base.__setitem__(made, key, item)
     return made
