@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from onnxport_ir.errors import InvalidArgument, NotYetSupported
 from onnxport_symbolics import Target
+from onnxport_symbolics.lower import Loops
 
 #: The opset of an export that names none: new enough for compact graphs, old enough for every runtime in use.
 DEFAULT_OPSET = 18
@@ -48,12 +49,14 @@ class ExportOptions:
         export_params: whether the weights are written.
         keep_initializers_as_inputs: whether they are inputs as well.
         optimize: whether the passes run.
+        loops: whether loops of a script with a constant number of turns are kept, or their turns written out.
     """
 
     target: Target
     export_params: bool = True
     keep_initializers_as_inputs: bool = False
     optimize: bool = True
+    loops: Loops = "keep"
 
 
 #: Parameters of ``export()`` that this release does not act upon, with the value that asks for nothing.

@@ -72,6 +72,9 @@ def run_session(
 def _to_arrays(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_to_arrays(item) for item in value]
+    if isinstance(value, float):
+        # The number of a script; torch would make it a tensor of its default type.
+        value = torch.tensor(value, dtype=torch.float64)
     tensor = value if isinstance(value, torch.Tensor) else torch.as_tensor(value)
     tensor = tensor.detach().cpu().contiguous()
     return tensor.view(torch.int16).numpy() if tensor.dtype is torch.bfloat16 else tensor.resolve_conj().numpy()

@@ -1,87 +1,161 @@
-"""Control flow: ``prim::If`` and ``prim::Loop``, the two equations with blocks."""
+"""Control flow: ``prim::If``, errors that the model raises, and the table of equations that are no plain calls."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from onnxport_ir import DType, Eqn, TensorType, Value
-from onnxport_ir.captured import Block as CapturedBlock
+from onnxport_ir import DType, Eqn, SequenceType, Value
+from onnxport_ir.captured import Block
+from onnxport_ir.types import AnyType
 
 from onnxport_symbolics.binder import Lowered
-from onnxport_symbolics.op import Op
+from onnxport_symbolics.emitter import Scope
+from onnxport_symbolics.loops import known_bool, lower_loop, outputs_of
+from onnxport_symbolics.script_lists import LISTS
+from onnxport_symbolics.structures import (
+    UNINITIALIZED,
+    Layout,
+    ListCell,
+    ModelRaises,
+    Planner,
+    leaves,
+    mark_shared,
+    pack,
+    share,
+    unpack,
+)
 
 if TYPE_CHECKING:
     from onnxport_symbolics.lower import Lowering
 
-Control = Callable[["Lowering", Eqn], tuple[Lowered, ...]]
+#: Gives the results of an equation, or None to leave it to the handler of its operator.
+Control = Callable[["Lowering", Eqn], tuple[Lowered, ...] | None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Branch:
+    """A branch after it was lowered: its body, what it gives, and what it leaves in the lists from outside."""
+
+    scope: Scope
+    results: list[Lowered]
+    lists: dict[ListCell, Lowered]
 
 
 def lower_if(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...]:
-    """``prim::If``: the branch alone where the condition is known, else ONNX's If."""
+    """``prim::If``: one branch where the condition is known or the other one only raises, else ONNX's If."""
     condition = lowering.value(eqn.args[0])
-    known = _known_bool(condition)
+    if lowering.is_poisoned(condition):
+        return lowering.poisoned(eqn)
+    known = known_bool(condition)
     if known is not None:
         return _inline(lowering, eqn.blocks[0 if known else 1])
     if not isinstance(condition, Value):
         raise lowering.op.refuse(f"a condition that is no tensor: {condition!r}")
     branches = []
-    for block, name in zip(eqn.blocks, ("then", "else"), strict=True):
-        with lowering.op.body(name=name) as body:
-            lowering.run(block.eqns)
-            values = [
-                lowering.as_value(lowering.value(out), var.type)
-                for out, var in zip(block.outputs, eqn.outputs, strict=True)
-            ]
-            body.outputs = [lowering.op.own(value) for value in values]
-        branches.append(body)
-    if not eqn.outputs:
-        return ()
-    condition = lowering.op.cast(condition, DType.BOOL)
-    return lowering.op.multi("If", len(eqn.outputs), condition, then_branch=branches[0], else_branch=branches[1])
+    for position, (block, name) in enumerate(zip(eqn.blocks, ("then", "else"), strict=True)):
+        try:
+            if _only_raises(block):
+                raise ModelRaises
+            branches.append(_branch(lowering, block, name))
+        except ModelRaises:
+            # ONNX cannot raise: where the condition holds, the other branch is computed although torch would raise.
+            return _inline(lowering, eqn.blocks[1 - position])
+    lowering.op.place = eqn.place
+    return _join(lowering, eqn, condition, branches)
 
 
-def lower_loop(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...]:
-    """``prim::Loop(max_trip_count, condition, carried...)``: ONNX's Loop with the same carried values."""
-    op = lowering.op
-    trips, condition, *carried = (lowering.value(arg) for arg in eqn.args)
-    body = eqn.blocks[0]
-    initial = [lowering.as_value(c, var.type) for c, var in zip(carried, eqn.outputs, strict=True)]
-    counter = Value(TensorType(DType.INT64, ()))
-    flag = Value(TensorType(DType.BOOL, ()))
-    formals = [Value(_loosened(op, value)) for value in initial]
-    lowering.env.update(zip(body.inputs, [counter, *formals], strict=True))
-    with op.body([counter, flag, *formals], name="loop") as block:
-        lowering.run(body.eqns)
-        types = [None, *(var.type for var in eqn.outputs)]
-        values = [lowering.as_value(lowering.value(out), known) for out, known in zip(body.outputs, types, strict=True)]
-        for value, formal in zip(values[1:], formals, strict=True):
-            if value.dtype is not formal.dtype or (None not in (value.rank, formal.rank) and value.rank != formal.rank):
-                raise op.refuse("a loop that carries a value whose type or rank changes")
-        block.outputs = [op.own(value) for value in values]
-    return op.multi(
-        "Loop", len(initial), op.scalar(trips, DType.INT64), op.scalar(condition, DType.BOOL), *initial, body=block
-    )
-
-
-def _loosened(op: Op, value: Value) -> TensorType:
-    """The type of a carried value inside the loop: its sizes may change from one turn to the next."""
-    shape = None if value.shape is None else tuple(op.unknown_dim() for _ in value.shape)
-    return TensorType(value.dtype, shape)
-
-
-def _inline(lowering: Lowering, block: CapturedBlock) -> tuple[Lowered, ...]:
+def _inline(lowering: Lowering, block: Block) -> tuple[Lowered, ...]:
     lowering.run(block.eqns)
-    return tuple(lowering.value(out) for out in block.outputs)
+    return tuple(lowering.raw(out) for out in block.outputs)
 
 
-def _known_bool(condition: Lowered) -> bool | None:
-    if isinstance(condition, bool | int):
-        return bool(condition)
-    if isinstance(condition, Value) and condition.const is not None:
-        return bool(condition.array().reshape(-1)[0])
-    return None
+def _only_raises(block: Block) -> bool:
+    for eqn in block.eqns:
+        if eqn.op.base == "prim::RaiseException" or (eqn.op.base == "prim::If" and all(map(_only_raises, eqn.blocks))):
+            return True
+    return False
+
+
+def _branch(lowering: Lowering, block: Block, name: str) -> _Branch:
+    scope = lowering.op.scope(name=name)
+    refusals = len(lowering.refusals)
+    try:
+        with lowering.block(scope) as lists:
+            lowering.run(block.eqns)
+            results = [lowering.raw(out) for out in block.outputs]
+    except ModelRaises:
+        del lowering.refusals[refusals:]
+        raise
+    return _Branch(scope, results, lists)
+
+
+def _join(lowering: Lowering, eqn: Eqn, condition: Value, branches: Sequence[_Branch]) -> tuple[Lowered, ...]:
+    op, depth = lowering.op, lowering.op.depth
+    planner = Planner(op, "branches")
+    results: list[Lowered] = [None] * len(eqn.outputs)
+    wanted: dict[int, Layout] = {}
+    for index, var in enumerate(eqn.outputs):
+        ways = [branch.results[index] for branch in branches]
+        odd = [way for way in ways if lowering.is_refused(way)]
+        if ways[0] is ways[1] or odd or var not in lowering.used:
+            results[index] = odd[0] if odd else ways[0]
+        else:
+            wanted[index] = _planned(planner, ways, var.type)
+            share(ways, depth)
+    written = dict.fromkeys(cell for branch in branches for cell in branch.lists)
+    lists = {
+        cell: _planned(
+            planner, [branch.lists.get(cell, cell.content) for branch in branches], SequenceType(cell.element)
+        )
+        for cell in written
+    }
+    layouts = [*wanted.values(), *lists.values()]
+    for branch in branches:
+        carried = [*(branch.results[index] for index in wanted), *(branch.lists.get(c, c.content) for c in lists)]
+        with op.inside(branch.scope) as body:
+            body.outputs = outputs_of(op, [v for way in zip(layouts, carried, strict=True) for v in pack(op, *way)])
+    types = [leaf for layout in layouts for leaf in leaves(layout)]
+    values: Iterator[Value] = iter(())
+    if types:
+        bodies = [branch.scope.block for branch in branches]
+        condition = op.cast(condition, DType.BOOL)
+        found = op.multi("If", len(types), condition, then_branch=bodies[0], else_branch=bodies[1])
+        values = iter([op.retype(value, kind) for value, kind in zip(found, types, strict=True)])
+    for index, layout in wanted.items():
+        results[index] = unpack(layout, values, depth)
+        mark_shared(results[index], [branch.results[index] for branch in branches])
+    for cell, layout in lists.items():
+        lowering.write(cell, unpack(layout, values, depth))
+    return tuple(results)
+
+
+def _planned(planner: Planner, ways: Sequence[Lowered], kind: AnyType) -> Layout:
+    left, right = (planner.layout(way, kind) for way in ways)
+    return planner.join(left, right, kind)
+
+
+def _raise(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...]:
+    raise ModelRaises
+
+
+def _uninitialized(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...]:
+    return (UNINITIALIZED,) * len(eqn.outputs)
+
+
+def _nothing(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...]:
+    """A print or a warning: the exported model says nothing."""
+    return (None,) * len(eqn.outputs)
 
 
 #: The equations that the lowering itself takes apart.
-CONTROL: dict[str, Control] = {"prim::If": lower_if, "prim::Loop": lower_loop}
+CONTROL: dict[str, Control] = {
+    "prim::If": lower_if,
+    "prim::Loop": lower_loop,
+    "prim::RaiseException": _raise,
+    "prim::Uninitialized": _uninitialized,
+    "prim::Print": _nothing,
+    "aten::warn": _nothing,
+    **LISTS,
+}

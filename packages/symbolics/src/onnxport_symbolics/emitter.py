@@ -81,12 +81,22 @@ class Emitter:
     @contextmanager
     def body(self, inputs: Sequence[Value] = (), name: str = "body") -> Iterator[Block]:
         """Open an inner block, which sees everything around it; set its ``outputs`` before leaving."""
-        scope = Scope(Block(inputs, name=name))
+        with self.inside(Scope(Block(inputs, name=name))) as block:
+            yield block
+
+    @contextmanager
+    def inside(self, scope: Scope) -> Iterator[Block]:
+        """Fill a block, also one that was left before, where the same blocks are around it."""
         self._scopes.append(scope)
         try:
             yield scope.block
         finally:
             self._scopes.pop()
+
+    @property
+    def depth(self) -> int:
+        """How many blocks are open inside the graph's own."""
+        return len(self._scopes) - 1
 
     def size_value(self, dim: SymDim) -> Value | None:
         """A visible value of rank 0 that holds ``dim``, if one was computed before."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal
 
 from onnxport_ir import (
     Block,
@@ -12,13 +14,14 @@ from onnxport_ir import (
     OpName,
     Output,
     ScalarType,
+    SequenceType,
     SymDim,
     TensorLiteral,
     TensorType,
     Value,
     Var,
 )
-from onnxport_ir.captured import Arg
+from onnxport_ir.captured import Arg, arg_vars, walk
 from onnxport_ir.dims import Dim
 from onnxport_ir.errors import (
     InternalError,
@@ -31,23 +34,29 @@ from onnxport_ir.errors import (
 )
 from onnxport_ir.naming import finish_outputs
 from onnxport_ir.rules.common import ShapeMismatch
-from onnxport_ir.types import AnyType, Shape, scalar_dtype
+from onnxport_ir.types import AnyType, Shape, ValueType, scalar_dtype
 
 from onnxport_symbolics.binder import Lowered
 from onnxport_symbolics.control import CONTROL
-from onnxport_symbolics.emitter import Emitter
+from onnxport_symbolics.emitter import Emitter, Scope
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.registry import Handler, Registry
+from onnxport_symbolics.script_lists import HAND_ON, WRITES
+from onnxport_symbolics.structures import ListCell, ModelRaises, contents, contents_once
 from onnxport_symbolics.target import Target
 
+#: What becomes of loops with a constant number of turns.
+Loops = Literal["keep", "unroll"]
 
-def lower(graph: CapturedGraph, registry: Registry, target: Target) -> Model:
+
+def lower(graph: CapturedGraph, registry: Registry, target: Target, *, loops: Loops = "keep") -> Model:
     """Lower a captured graph to ONNX.
 
     Args:
         graph: the model; functional and checked.
         registry: the handlers.
         target: the opset to lower to.
+        loops: whether loops with a constant number of turns are kept, or their turns written one after the other.
 
     Returns:
         The model, with types on everything that is known; values have no names yet but for inputs, outputs and
@@ -57,9 +66,12 @@ def lower(graph: CapturedGraph, registry: Registry, target: Target) -> Model:
         LoweringError: what the target cannot express; :class:`UnsupportedOperators` if it is more than one thing.
     """
     block = Block(name=graph.name)
-    lowering = Lowering(registry, Emitter(target.opset, block))
+    lowering = Lowering(registry, Emitter(target.opset, block), graph, loops)
     lowering.inputs(graph, block)
-    lowering.run(graph.eqns)
+    try:
+        lowering.run(graph.eqns)
+    except ModelRaises:
+        raise UnsupportedCase("the model raises an error whatever its input is", where=lowering.op.place) from None
     lowering.raise_refusals()
     block.outputs = lowering.outputs(graph.outputs)
     lowering.raise_refusals()
@@ -68,6 +80,12 @@ def lower(graph: CapturedGraph, registry: Registry, target: Target) -> Model:
     for value, output in zip(block.outputs, graph.outputs, strict=True):
         _name_axes(value, output)
     return model
+
+
+class Attempt:
+    """Something that is lowered on trial; set ``succeeded`` to keep it."""
+
+    succeeded = False
 
 
 class Poisoned:
@@ -84,10 +102,17 @@ class Lowering:
         op: the builder that handlers get.
         env: what each variable was lowered to.
         refusals: what could not be lowered so far.
+        loops: what becomes of loops with a constant number of turns.
+        used: the variables that something reads; empty if the graph has no blocks.
     """
 
-    def __init__(self, registry: Registry, emitter: Emitter) -> None:
+    def __init__(self, registry: Registry, emitter: Emitter, graph: CapturedGraph, loops: Loops = "keep") -> None:
         self.op = Op(emitter)
+        self.loops: Loops = loops
+        self.used = used_variables(graph)
+        # Lists need no identity where none is written to and none leaves a block.
+        self._has_lists = bool(self.used) or any(op.base in WRITES for op in graph.op_counts())
+        self._written: list[dict[ListCell, Lowered]] = []
         self.env: dict[Var, Lowered] = {}
         self.refusals: list[Refusal] = []
         self._registry = registry
@@ -99,7 +124,7 @@ class Lowering:
         """Define the graph's inputs and weights."""
         for item in graph.inputs:
             value = Value(onnx_type(item.var.type), name=item.name)
-            self.env[item.var] = value
+            self.env[item.var] = self._as_list(value, item.var.type) if self._has_lists else value
             block.inputs.append(value)
         for param in graph.params:
             self.env[param.var] = Value.weight(param.tensor, param.name)
@@ -117,18 +142,91 @@ class Lowering:
                 refusal = UnsupportedCase(f"{eqn.op} was lowered to shapes that do not fit", why=error.what)
                 self.refusals.append(Refusal(str(eqn.op), refusal.at(eqn.place)))  # type: ignore[arg-type]  # as above
                 results = (POISONED,) * len(eqn.outputs)
+            if self._has_lists:
+                results = tuple(self._as_list(r, var.type) for r, var in zip(results, eqn.outputs, strict=True))
             self.env.update(zip(eqn.outputs, results, strict=True))
             for result in results:
                 if isinstance(result, LoweringError | Poisoned):
                     self._has_stand_ins = True
 
-    def value(self, arg: Arg) -> Lowered:
-        """An argument with its variables replaced by what they were lowered to."""
+    def raw(self, arg: Arg) -> Lowered:
+        """An argument with its variables replaced by what they were lowered to; lists are still themselves."""
         if isinstance(arg, Var):
             return self.env[arg]
         if isinstance(arg, tuple):
-            return tuple(self.value(item) for item in arg)
+            return tuple(self.raw(item) for item in arg)
         return arg
+
+    def value(self, arg: Arg) -> Lowered:
+        """An argument with its variables replaced by what they were lowered to, and lists by what they hold."""
+        return contents(self.raw(arg)) if self._has_lists else self.raw(arg)
+
+    def write(self, cell: ListCell, content: Lowered) -> None:
+        """Change what a list holds.
+
+        Raises:
+            UnsupportedCase: if the list may have another name, which would have to see the change.
+        """
+        if cell.is_shared:
+            raise self.op.refuse(
+                "a write to a list that may be another list as well",
+                "A branch or loop decided which list it is. Make a copy of it: list(xs).",
+            )
+        if self._written:
+            self._written[-1].setdefault(cell, cell.content)
+        cell.content = content
+
+    @contextmanager
+    def block(self, scope: Scope) -> Iterator[dict[ListCell, Lowered]]:
+        """Lower into a body; what it has written to lists from outside is in the result, and taken back."""
+        lists: dict[ListCell, Lowered] = {}
+        depth = self.op.depth
+        self._written.append({})
+        try:
+            with self.op.inside(scope):
+                yield lists
+        finally:
+            for cell, before in self._written.pop().items():
+                if cell.depth <= depth:
+                    lists[cell] = cell.content
+                cell.content = before
+
+    @contextmanager
+    def attempt(self) -> Iterator[Attempt]:
+        """Lower something that is taken back unless it is said to have succeeded."""
+        attempt, before = Attempt(), len(self.refusals)
+        self._written.append({})
+        try:
+            yield attempt
+        finally:
+            written = self._written.pop()
+            for cell, content in written.items():
+                if not attempt.succeeded:
+                    cell.content = content
+                elif self._written:
+                    self._written[-1].setdefault(cell, content)
+            if not attempt.succeeded:
+                del self.refusals[before:]
+
+    def is_poisoned(self, lowered: Lowered) -> bool:
+        """Whether a value is, or holds, the result of an equation that was refused."""
+        return self._has_stand_ins and _is_poisoned(contents(lowered))
+
+    def is_refused(self, lowered: Lowered) -> bool:
+        """Whether a value is missing, because it or its equation was refused."""
+        return isinstance(lowered, LoweringError) or self.is_poisoned(lowered)
+
+    def poisoned(self, eqn: Eqn, count: int | None = None) -> tuple[Lowered, ...]:
+        """Stands for the results of an equation that cannot be lowered."""
+        self._has_stand_ins = True
+        return (POISONED,) * (len(eqn.outputs) if count is None else count)
+
+    def _as_list(self, result: Lowered, kind: AnyType) -> Lowered:
+        if isinstance(kind, SequenceType) and (
+            isinstance(result, tuple) or (isinstance(result, Value) and (result.is_sequence or result.rank == 1))
+        ):
+            return ListCell(result, kind.element, self.op.depth)
+        return result
 
     def as_value(self, lowered: Lowered, var_type: AnyType | None = None) -> Value:
         """A lowered argument as a value: numbers become constants.
@@ -165,15 +263,21 @@ class Lowering:
         return values
 
     def _lower(self, eqn: Eqn) -> tuple[Lowered, ...]:
-        if eqn.op.base in CONTROL:
-            return CONTROL[eqn.op.base](self, eqn)
+        control = CONTROL.get(eqn.op.base)
+        if control is not None:
+            found = control(self, eqn)
+            if found is not None:
+                return found
         handler = self._handler(eqn.op)
         if handler is None:
             raise UnsupportedOperator(
                 f"{eqn.op} is not supported",
                 hint="Register a symbolic function for it, or change the model not to use it.",
             )
-        args = tuple(self.value(arg) for arg in eqn.args)
+        if self._has_lists and str(eqn.op) in HAND_ON:
+            args = tuple(contents_once(self.raw(arg)) for arg in eqn.args)
+        else:
+            args = tuple(self.value(arg) for arg in eqn.args)
         if self._has_stand_ins:
             if any(map(_is_poisoned, args)):
                 return (POISONED,) * len(eqn.outputs)
@@ -239,13 +343,32 @@ def _name_axes(value: Value, output: Output) -> None:
         value.value_type = TensorType(value.dtype, shape)
 
 
-def onnx_type(captured: AnyType) -> TensorType:
+def used_variables(graph: CapturedGraph) -> frozenset[Var]:
+    """The variables that something reads; empty if there are no blocks.
+
+    A loop that only hands a value on from turn to turn does not read it.
+    """
+    if not any(eqn.blocks for eqn in graph.eqns):
+        return frozenset()
+    used = {var for output in graph.outputs for var in arg_vars(output.value)}
+    for eqn in walk(graph.eqns):
+        used.update(var for arg in eqn.args for var in arg_vars(arg))
+        for block in eqn.blocks:
+            for index, out in enumerate(block.outputs):
+                if eqn.op.base != "prim::Loop" or index == 0 or out is not block.inputs[index]:
+                    used.update(arg_vars(out))
+    return frozenset(used)
+
+
+def onnx_type(captured: AnyType) -> ValueType:
     """The tensor type that carries a captured input; a script scalar is a tensor of rank 0.
 
     Raises:
         UnsupportedCase: for what ONNX has no type for.
     """
     if isinstance(captured, TensorType):
+        return captured
+    if isinstance(captured, SequenceType) and isinstance(captured.element, TensorType):
         return captured
     dtype = scalar_dtype(captured.kind) if isinstance(captured, ScalarType) else None
     if dtype is None:

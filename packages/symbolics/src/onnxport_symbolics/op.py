@@ -21,7 +21,7 @@ from onnxport_ir.types import AnyType, ValueType
 
 from onnxport_symbolics.calls import Call, Downgrade, backport_of, downgrades_of
 from onnxport_symbolics.carriers import has_kernel
-from onnxport_symbolics.emitter import IMPURE, Emitter, call_key, is_static
+from onnxport_symbolics.emitter import IMPURE, Emitter, Scope, call_key, is_static
 from onnxport_symbolics.schemas import Formal, Schema, first_opset, newest_schema, schema_at
 from onnxport_symbolics.simplify import simplify
 
@@ -265,6 +265,21 @@ class Op:
         """Open the body of an If or Loop: nodes go there until it is left; set ``block.outputs`` inside."""
         with self._emitter.body(inputs, name) as block:
             yield block
+
+    def scope(self, inputs: Sequence[Value] = (), name: str = "body") -> Scope:
+        """A body that is filled in several goes, with :meth:`inside`."""
+        return Scope(Block(inputs, name=name))
+
+    @contextmanager
+    def inside(self, scope: Scope) -> Iterator[Block]:
+        """Let nodes go to a body of :meth:`scope` until it is left."""
+        with self._emitter.inside(scope) as block:
+            yield block
+
+    @property
+    def depth(self) -> int:
+        """How many bodies are around the nodes that are emitted now."""
+        return self._emitter.depth
 
     def branch(
         self,

@@ -1,0 +1,243 @@
+"""``prim::Loop``: ONNX's Loop, or its turns one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from onnxport_ir import DType, Eqn, SequenceType, TensorType, Value
+from onnxport_ir.captured import Block as CapturedBlock
+from onnxport_ir.errors import LoweringError
+
+from onnxport_symbolics.binder import Lowered
+from onnxport_symbolics.emitter import Scope
+from onnxport_symbolics.op import Op
+from onnxport_symbolics.structures import (
+    UNINITIALIZED,
+    Known,
+    Layout,
+    ListCell,
+    ModelRaises,
+    Planner,
+    leaves,
+    mark_shared,
+    pack,
+    share,
+    unpack,
+)
+
+if TYPE_CHECKING:
+    from onnxport_symbolics.lower import Lowering
+
+#: The script language writes ``while`` as a loop with this many turns.
+_ENDLESS = 2**63 - 1
+#: A loop that ONNX cannot express is unrolled if it has at most so many turns.
+_FEW_TURNS = 64
+#: The types of what is carried have settled long before.
+_MOST_ROUNDS = 8
+
+
+def lower_loop(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...]:
+    """``prim::Loop(max_trip_count, condition, carried...)``: ONNX's Loop with the same carried values.
+
+    A loop with a constant number of turns is unrolled where that is asked for, or where ONNX's Loop cannot express
+    what it does.
+    """
+    turns, condition = lowering.value(eqn.args[0]), lowering.value(eqn.args[1])
+    carried = [lowering.raw(arg) for arg in eqn.args[2:]]
+    if any(map(lowering.is_poisoned, (turns, condition, *carried))):
+        return lowering.poisoned(eqn)
+    count, enters = known_int(turns), known_bool(condition)
+    if enters is False or (count is not None and count <= 0):
+        return tuple(carried)
+    is_constant = enters is True and count is not None and count < _ENDLESS
+    if is_constant and count is not None and lowering.loops == "unroll":
+        unrolled = _unroll(lowering, eqn, count, carried)
+        if unrolled is not None:
+            return unrolled
+    before = list(lowering.refusals)
+    failure: LoweringError | None = None
+    try:
+        kept = _Kept(lowering, eqn, carried).lower(turns, condition)
+        if len(lowering.refusals) == len(before):
+            return kept
+    except LoweringError as error:
+        failure = error
+    if is_constant and count is not None and count <= _FEW_TURNS:
+        refusals, lowering.refusals[:] = list(lowering.refusals), before
+        unrolled = _unroll(lowering, eqn, count, carried)
+        if unrolled is not None:
+            return unrolled
+        lowering.refusals[:] = refusals
+    if failure is not None:
+        raise failure
+    return lowering.poisoned(eqn)
+
+
+def known_int(number: Lowered) -> int | None:
+    """A number that is known during the export."""
+    if isinstance(number, Value) and number.const is not None:
+        return int(number.array().reshape(-1)[0])
+    return number if isinstance(number, int) else None
+
+
+def known_bool(condition: Lowered) -> bool | None:
+    """A condition that is known during the export."""
+    number = known_int(condition)
+    return None if number is None else bool(number)
+
+
+def outputs_of(op: Op, values: Sequence[Value]) -> list[Value]:
+    """Values as outputs of the innermost open block: each the result of a node of its, none twice."""
+    outputs: list[Value] = []
+    for value in values:
+        owned = op.own(value)
+        outputs.append(op.alias(owned) if owned in outputs else owned)
+    return outputs
+
+
+def _unroll(lowering: Lowering, eqn: Eqn, count: int, carried: Sequence[Lowered]) -> tuple[Lowered, ...] | None:
+    """The turns one after the other; None if the input decides how many there are."""
+    (body,) = eqn.blocks
+    values = list(carried)
+    with lowering.attempt() as attempt:
+        for turn in range(count):
+            lowering.env.update(zip(body.inputs, [turn, *values], strict=True))
+            lowering.run(body.eqns)
+            goes_on = known_bool(lowering.value(body.outputs[0]))
+            values = [lowering.raw(out) for out in body.outputs[1:]]
+            if goes_on is False:
+                break
+            if goes_on is None and turn + 1 < count:
+                return None
+        attempt.succeeded = True
+    return tuple(values)
+
+
+@dataclass(slots=True, eq=False)
+class _Turn:
+    """One turn of a loop, lowered with what is assumed of the carried values."""
+
+    scope: Scope
+    condition: Lowered
+    ends: list[Lowered]
+    lists: dict[ListCell, Lowered]
+
+
+class _Kept:
+    """A loop that stays one.
+
+    The body is lowered with the types that the carried values begin with; where it gives others, once more with types
+    that cover both, until it gives what was assumed.
+    """
+
+    def __init__(self, lowering: Lowering, eqn: Eqn, carried: list[Lowered]) -> None:
+        self.lowering = lowering
+        self.op = lowering.op
+        self.eqn = eqn
+        self.body: CapturedBlock = eqn.blocks[0]
+        self.carried = carried
+        self.planner = Planner(lowering.op, "turns of a loop")
+        self.layouts = [self._assumed(index) for index in range(len(carried))]
+        self.lists: dict[ListCell, Layout] = {}
+
+    def lower(self, turns: Lowered, condition: Lowered) -> tuple[Lowered, ...]:
+        """Emit the loop.
+
+        Raises:
+            LoweringError: if ONNX's Loop cannot express it.
+        """
+        lowering, op = self.lowering, self.op
+        before = len(lowering.refusals)
+        for _ in range(_MOST_ROUNDS):
+            del lowering.refusals[before:]
+            turn = self._turn()
+            if not self._loosened(turn):
+                break
+        else:
+            raise op.refuse("a loop whose carried values take ever new types")
+        if len(lowering.refusals) > before:
+            return lowering.poisoned(self.eqn)
+        op.place = self.eqn.place
+        return self._emit(turn, turns, condition)
+
+    def _assumed(self, index: int) -> Layout:
+        formal, out = self.body.inputs[1 + index], self.body.outputs[1 + index]
+        used = self.lowering.used
+        if formal not in used and self.eqn.outputs[index] not in used:
+            return Known(UNINITIALIZED)
+        if out is formal:
+            return Known(self.carried[index])
+        return self.planner.layout(self.carried[index], self.eqn.outputs[index].type, changes=True)
+
+    def _turn(self) -> _Turn:
+        lowering, op = self.lowering, self.op
+        types = [leaf for layout in (*self.layouts, *self.lists.values()) for leaf in leaves(layout)]
+        formals = [Value(kind) for kind in types]
+        counter, flag = Value(TensorType(DType.INT64, ())), Value(TensorType(DType.BOOL, ()))
+        scope = op.scope([counter, flag, *formals], name="loop")
+        try:
+            with lowering.block(scope) as lists:
+                values = iter(formals)
+                starts = [unpack(layout, values, op.depth) for layout in self.layouts]
+                for start, first in zip(starts, self.carried, strict=True):
+                    # In the first turn it is the list that the loop was given.
+                    if start is not first:
+                        share([first], op.depth)
+                        mark_shared(start, [first])
+                for cell, layout in self.lists.items():
+                    lowering.write(cell, unpack(layout, values, op.depth))
+                lowering.env.update(zip(self.body.inputs, [counter, *starts], strict=True))
+                lowering.run(self.body.eqns)
+                condition = lowering.value(self.body.outputs[0])
+                ends = [lowering.raw(out) for out in self.body.outputs[1:]]
+        except ModelRaises:
+            raise op.refuse("a loop whose first turn raises an error") from None
+        return _Turn(scope, condition, ends, lists)
+
+    def _loosened(self, turn: _Turn) -> bool:
+        """Widen the assumptions to what a turn gives; whether that was necessary."""
+        planner, old = self.planner, (list(self.layouts), dict(self.lists))
+        for index, (layout, end) in enumerate(zip(self.layouts, turn.ends, strict=True)):
+            kind = self.eqn.outputs[index].type
+            is_fixed = isinstance(layout, Known) and self.body.outputs[1 + index] is self.body.inputs[1 + index]
+            if not is_fixed and not self.lowering.is_refused(end) and layout != Known(UNINITIALIZED):
+                self.layouts[index] = planner.join(layout, planner.layout(end, kind, changes=True), kind)
+        for cell, content in turn.lists.items():
+            kind = SequenceType(cell.element)
+            start = self.lists.get(cell)
+            if start is None:
+                start = planner.layout(cell.content, kind, changes=True)
+            if not self.lowering.is_refused(content):
+                self.lists[cell] = planner.join(start, planner.layout(content, kind, changes=True), kind)
+        return (self.layouts, self.lists) != old
+
+    def _emit(self, turn: _Turn, turns: Lowered, condition: Lowered) -> tuple[Lowered, ...]:
+        op, lowering, depth = self.op, self.lowering, self.op.depth
+        layouts = [*self.layouts, *self.lists.values()]
+        types = [self.planner.outside(leaf) for layout in layouts for leaf in leaves(layout)]
+        with op.inside(turn.scope) as body:
+            ends = [*turn.ends, *(turn.lists[cell] for cell in self.lists)]
+            last = [value for way in zip(layouts, ends, strict=True) for value in pack(op, *way)]
+            body.outputs = outputs_of(op, [op.scalar(turn.condition, DType.BOOL), *last])
+        starts = [*self.carried, *(cell.content for cell in self.lists)]
+        first = [value for way in zip(layouts, starts, strict=True) for value in pack(op, *way)]
+        values: Iterator[Value] = iter(())
+        if types:
+            found = op.multi("Loop", len(types), *self._bounds(turn, turns, condition), *first, body=turn.scope.block)
+            values = iter([op.retype(value, kind) for value, kind in zip(found, types, strict=True)])
+        results = tuple(unpack(layout, values, depth) for layout in self.layouts)
+        share(turn.ends, depth)
+        for result, *ways in zip(results, self.carried, turn.ends, strict=True):
+            mark_shared(result, ways)
+        for cell, layout in self.lists.items():
+            lowering.write(cell, unpack(layout, values, depth))
+        return results
+
+    def _bounds(self, turn: _Turn, turns: Lowered, condition: Lowered) -> tuple[Value | None, Value | None]:
+        op, count = self.op, known_int(turns)
+        limit = None if count is not None and count >= _ENDLESS else op.scalar(turns, DType.INT64)
+        # Without a condition ONNX does not look at the one that the body gives.
+        is_counted = limit is not None and known_bool(condition) is True and known_bool(turn.condition) is True
+        return limit, None if is_counted else op.scalar(condition, DType.BOOL)

@@ -1,0 +1,247 @@
+"""Lists of the script language that are written to, and the equations that hand their elements on.
+
+A list is a tuple as long as its length is known. Where the input decides the length, a list of tensors is an ONNX
+sequence and a list of numbers a tensor of rank 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from onnxport_ir import DType, Eqn, ScalarType, Value
+from onnxport_ir.errors import NeedsStatic
+from onnxport_ir.types import scalar_dtype
+
+from onnxport_symbolics.binder import Lowered
+from onnxport_symbolics.op import Op
+from onnxport_symbolics.structures import ListCell, as_sequence, as_vector, contents, contents_once
+
+if TYPE_CHECKING:
+    from onnxport_symbolics.lower import Lowering
+
+_Write = Callable[[Op, ListCell, tuple[Lowered, ...]], tuple[Lowered, Lowered]]
+
+
+def _known_index(op: Op, index: Lowered, length: int, *, clamp: bool = False) -> int | None:
+    """An index counted from the front; None if the input decides it."""
+    if isinstance(index, Value):
+        if index.const is None:
+            return None
+        index = int(index.array().reshape(-1)[0])
+    if not isinstance(index, int):
+        raise op.refuse(f"{index!r} as an index of a list")
+    if clamp:
+        return min(max(index + length if index < 0 else index, 0), length)
+    if not -length <= index < length:
+        raise op.refuse(f"index {index} of a list of {length}")
+    return index % length
+
+
+def _as_value(op: Op, cell: ListCell) -> Value:
+    """The content of a list as one value of ONNX."""
+    content = cell.content
+    if isinstance(content, Value):
+        return content
+    if isinstance(cell.element, ScalarType):
+        return as_vector(op, contents(content), _dtype(op, cell))
+    if any(isinstance(item, ListCell | tuple) or item is None for item in content):
+        raise NeedsStatic("an index into a list of lists, tuples or None that depends on the input", where=op.place)
+    return as_sequence(op, content, None)
+
+
+def _dtype(op: Op, cell: ListCell) -> DType:
+    dtype = scalar_dtype(cell.element.kind) if isinstance(cell.element, ScalarType) else None
+    if dtype is None:
+        raise op.refuse(f"a list of {cell.element} whose content depends on the input")
+    return dtype
+
+
+def _vector(op: Op, cell: ListCell, number: Lowered) -> Value:
+    return op.Reshape(op.scalar(number, _dtype(op, cell)), [1])
+
+
+def _tensor(op: Op, item: Lowered) -> Value:
+    if isinstance(item, ListCell | tuple) or item is None:
+        raise op.refuse("a list of lists, tuples or None whose length depends on the input")
+    return as_sequence_item(op, item)
+
+
+def as_sequence_item(op: Op, item: Lowered) -> Value:
+    """An element of a list of tensors as a value."""
+    if isinstance(item, Value):
+        return item
+    return op.const(item.tensor.numpy(), item.tensor.dtype)
+
+
+def _append(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:
+    (item,) = args
+    content = cell.content
+    if isinstance(content, tuple):
+        return (*content, item), cell
+    if content.is_sequence:
+        return op.SequenceInsert(content, _tensor(op, item)), cell
+    return op.Concat(content, _vector(op, cell, item), axis=0), cell
+
+
+def _insert(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:
+    index, item = args
+    content = cell.content
+    if isinstance(content, tuple):
+        place = _known_index(op, index, len(content), clamp=True)
+        if place is not None:
+            return (*content[:place], item, *content[place:]), cell
+        content = _as_value(op, cell)
+    if not content.is_sequence:
+        raise op.refuse("an insertion into a list of numbers whose length depends on the input")
+    return op.SequenceInsert(content, _tensor(op, item), op.scalar(index, DType.INT64)), cell
+
+
+def _extend(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:
+    content, other = cell.content, contents_once(args[0])
+    if isinstance(other, tuple):
+        if isinstance(content, tuple):
+            return (*content, *other), cell
+        if content.is_sequence:
+            for item in other:
+                content = op.SequenceInsert(content, _tensor(op, item))
+            return content, cell
+        other = as_vector(op, contents(other), _dtype(op, cell))
+    mine = _as_value(op, cell)
+    if mine.is_sequence or other.is_sequence:
+        raise op.refuse("a list extended by a list of tensors whose length depends on the input")
+    return op.Concat(mine, other, axis=0), cell
+
+
+def _pop(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:
+    index = args[0] if args else -1
+    content = cell.content
+    if isinstance(content, tuple):
+        place = _known_index(op, index, len(content))
+        if place is not None:
+            return (*content[:place], *content[place + 1 :]), content[place]
+        content = _as_value(op, cell)
+    where = op.scalar(index, DType.INT64)
+    if content.is_sequence:
+        return op.SequenceErase(content, where), op.SequenceAt(content, where)
+    if isinstance(index, Value) or index not in (0, -1):
+        raise op.refuse("a number taken out of the middle of a list whose length depends on the input")
+    rest = op.Slice(content, [1 if index == 0 else 0], [2**63 - 1 if index == 0 else -1], [0])
+    return rest, op.Gather(content, where)
+
+
+def _set_item(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:
+    index, item = args
+    content = cell.content
+    if isinstance(content, tuple):
+        place = _known_index(op, index, len(content))
+        if place is not None:
+            return (*content[:place], item, *content[place + 1 :]), cell
+        content = _as_value(op, cell)
+    where = op.scalar(index, DType.INT64)
+    if not content.is_sequence:
+        where = op.Reshape(where, [1])
+        return op.ScatterElements(content, where, _vector(op, cell, item), axis=0), cell
+    # Once the old element is gone, an index that counts from the end would mean another place.
+    where = _from_front(op, where, op.SequenceLength(content))
+    return op.SequenceInsert(op.SequenceErase(content, where), _tensor(op, item), where), cell
+
+
+def _from_front(op: Op, index: Value, length: Value) -> Value:
+    if index.const is not None and int(index.array()) >= 0:
+        return index
+    return op.Where(op.Less(index, op.const(0)), op.Add(index, length), index)
+
+
+def _delete(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:
+    return _pop(op, cell, args)[0], None
+
+
+def _clear(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:
+    return (), cell
+
+
+def _reverse(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:
+    if isinstance(cell.content, tuple):
+        return cell.content[::-1], cell
+    if cell.content.is_sequence:
+        raise op.refuse("the reverse of a list whose length depends on the input")
+    return op.Slice(cell.content, [-1], [-(2**63)], [0], [-1]), cell
+
+
+def _repeat(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:
+    (count,) = args
+    if not isinstance(cell.content, tuple) or isinstance(count, Value):
+        raise op.refuse("a list repeated as often as the input says")
+    return cell.content * count, cell
+
+
+def _sort(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:
+    reverse = bool(args[0]) if args else False
+    return sorted_numbers(op, contents(cell.content), reverse=reverse), cell
+
+
+def sorted_numbers(op: Op, items: Lowered, *, reverse: bool) -> tuple[Lowered, ...]:
+    """A list of known numbers or texts in order."""
+    if not isinstance(items, tuple) or not all(isinstance(item, bool | int | float | str) for item in items):
+        raise op.refuse("sorting a list whose elements depend on the input")
+    return tuple(sorted(items, reverse=reverse))
+
+
+_WRITES: dict[str, _Write] = {
+    "aten::append": _append,
+    "aten::insert": _insert,
+    "aten::extend": _extend,
+    "aten::add_": _extend,
+    "aten::mul_": _repeat,
+    "aten::pop": _pop,
+    "aten::_set_item": _set_item,
+    "aten::Delete": _delete,
+    "aten::clear": _clear,
+    "aten::reverse": _reverse,
+    "aten::sort": _sort,
+}
+#: The operators that write to a list, without overload; most of these names have other meanings for tensors.
+WRITES = frozenset(_WRITES)
+#: Operators whose results are elements of a list, or lists of the same elements: those may be lists themselves.
+HAND_ON = frozenset(
+    {
+        "aten::__getitem__.t",
+        "aten::add.t",
+        "aten::copy.t",
+        "aten::list.t",
+        "aten::mul.left_t",
+        "aten::mul.right_",
+        "aten::slice.t",
+        "prim::ListUnpack",
+        "prim::TupleIndex",
+        "prim::TupleUnpack",
+    }
+)
+
+
+def _write(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...] | None:
+    cell = lowering.raw(eqn.args[0])
+    if not isinstance(cell, ListCell):
+        return None
+    lowering.op.expected = tuple(var.type for var in eqn.outputs)
+    args = tuple(lowering.raw(arg) for arg in eqn.args[1:])
+    if any(map(lowering.is_poisoned, (cell, *args))):
+        lowering.write(cell, lowering.poisoned(eqn, 1)[0])
+        return lowering.poisoned(eqn)
+    content, result = _WRITES[eqn.op.base](lowering.op, cell, args)
+    lowering.write(cell, content)
+    return (result,) if eqn.outputs else ()
+
+
+def _construct(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...]:
+    """A list or tuple of known length."""
+    return (tuple(lowering.raw(arg) for arg in eqn.args),)
+
+
+#: The equations on lists that need more than their arguments' values.
+LISTS: dict[str, Callable[[Lowering, Eqn], tuple[Lowered, ...] | None]] = {
+    **dict.fromkeys(_WRITES, _write),
+    "prim::ListConstruct": _construct,
+    "prim::TupleConstruct": _construct,
+}
