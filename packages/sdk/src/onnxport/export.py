@@ -60,6 +60,7 @@ def export(
     autograd_inlining: bool = True,
     check: bool | Literal["auto"] = "auto",
     on_frozen: OnFrozen = "warn",
+    loops: Literal["keep", "unroll"] = "keep",
 ) -> ONNXProgram:
     """Export a model to ONNX.
 
@@ -99,6 +100,8 @@ def export(
             against the torch model; ``"auto"`` does so where that costs little. Not a parameter of torch's.
         on_frozen: what to do if the trace has fixed a value that may depend on the input, and no check has shown that
             it does not matter: ``"error"``, ``"warn"`` or ``"ignore"``. Not a parameter of torch's.
+        loops: what becomes of a script's loops with a constant number of turns: ``"keep"`` makes them ONNX's Loop
+            where that can express them, ``"unroll"`` writes their turns one after the other.
 
     Returns:
         The exported model. It shares the weights with the torch model.
@@ -132,6 +135,7 @@ def export(
         export_params=export_params,
         keep_initializers_as_inputs=keep_initializers_as_inputs,
         optimize=optimize,
+        loops=loops,
     )
     timings: dict[str, float] = {}
     mode = TrainingMode.of(training).module_mode
@@ -154,7 +158,8 @@ def export(
         report_unchecked(captured, checked, on_frozen)
         program = ONNXProgram(onnx_model, captured.signature, timings, captured.findings, checked)
         if verbose:
-            print(format_model(onnx_model, captured.graph.module_classes))  # noqa: T201 - what verbose asks for
+            text = format_model(onnx_model, captured.graph.module_classes)
+            print(text, end="")  # noqa: T201 - what verbose asks for
         if f is not None:
             with _timed(program.timings, "write"):
                 write(onnx_model, f, external_data="auto" if external_data else "never")
@@ -175,7 +180,7 @@ def build(captured: Captured, registry: Registry, options: ExportOptions, timing
     """
     with _timed(timings, "lower"):
         check_graph(captured.graph)
-        model = lower(captured.graph, registry, options.target)
+        model = lower(captured.graph, registry, options.target, loops=options.loops)
     with _timed(timings, "passes"):
         model.store_weights = options.export_params
         model.keep_initializers_as_inputs = options.keep_initializers_as_inputs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import get_args
 
 from onnxport_ir.errors import InvalidArgument, NotYetSupported
 from onnxport_symbolics import Target
@@ -57,6 +58,10 @@ class ExportOptions:
     keep_initializers_as_inputs: bool = False
     optimize: bool = True
     loops: Loops = "keep"
+
+    def __post_init__(self) -> None:
+        if self.loops not in get_args(Loops):
+            raise InvalidArgument(f"loops={self.loops!r} is neither 'keep' nor 'unroll'")
 
 
 #: Parameters of ``export()`` that this release does not act upon, with the value that asks for nothing.
