@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from onnxport_ir import DType, Value
+from onnxport_ir.errors import LoweringError
 
 from onnxport_symbolics.aten.index import as_index
 from onnxport_symbolics.op import Int, Op
@@ -35,17 +36,33 @@ def sorted_(op: Op, x: Value, dim: int, count: Int, largest: bool) -> tuple[Valu
     return values, indices
 
 
+def any_of_equals(op: Op, name: str, x: Value) -> LoweringError:
+    """The refusal that stands for indices of which torch does not say which of equal elements they name.
+
+    Floats are let through: equal ones are rare, and rarely matter. Truth values and integers are mostly equal.
+    """
+    return op.refuse(
+        f"the indices of {name} of {op.dtype(x).short}, as torch does not say which of equal elements they name",
+        "Use torch.sort(stable=True), or floats.",
+    )
+
+
 @aten("sort")
-def sort(op: Op, self: Value, dim: int, descending: bool, stable: bool | None = None) -> tuple[Value, Value]:
+def sort(
+    op: Op, self: Value, dim: int, descending: bool, stable: bool | None = None
+) -> tuple[Value, Value | LoweringError]:
     """sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor, Tensor); sort"""
     count = op.dim(self, op.axis(self, dim)) if op.rank(self) else 1
-    return sorted_(op, self, dim, count, descending)
+    values, indices = sorted_(op, self, dim, count, descending)
+    if op.dtype(self) is DType.BOOL and not stable:
+        return values, any_of_equals(op, "an unstable sort", self)
+    return values, indices
 
 
 @aten("argsort")
-def argsort(op: Op, self: Value, dim: int, descending: bool, stable: bool | None = None) -> Value:
+def argsort(op: Op, self: Value, dim: int, descending: bool, stable: bool | None = None) -> Value | LoweringError:
     """argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor"""
-    return sort(op, self, dim, descending)[1]
+    return sort(op, self, dim, descending, stable)[1]
 
 
 @aten("msort")
@@ -55,9 +72,10 @@ def msort(op: Op, self: Value) -> Value:
 
 
 @aten("topk")
-def topk(op: Op, self: Value, k: Int, dim: int, largest: bool, sorted: bool) -> tuple[Value, Value]:
+def topk(op: Op, self: Value, k: Int, dim: int, largest: bool, sorted: bool) -> tuple[Value, Value | LoweringError]:
     """topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor, Tensor)"""
-    return sorted_(op, self, dim, k, largest)
+    values, indices = sorted_(op, self, dim, k, largest)
+    return values, indices if op.dtype(self).is_float else any_of_equals(op, "topk", self)
 
 
 @aten("searchsorted")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from onnxport_ir import DType, Value
+from onnxport_ir.errors import LoweringError
 
 from onnxport_symbolics.aten.casts import as_float, real_dtype
 from onnxport_symbolics.aten.reduce import count_reduced, mean, reduce_dims, reduced_axes
+from onnxport_symbolics.aten.sort_search import any_of_equals
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten
 
@@ -173,14 +175,14 @@ def nanmedian_dim(op: Op, self: Value, dim: int, keepdim: bool = False) -> tuple
 
 
 @aten("kthvalue")
-def kthvalue(op: Op, self: Value, k: Int, dim: int = -1, keepdim: bool = False) -> tuple[Value, Value]:
+def kthvalue(op: Op, self: Value, k: Int, dim: int = -1, keepdim: bool = False) -> tuple[Value, Value | LoweringError]:
     """kthvalue(Tensor self, SymInt k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)"""
     if op.rank(self) == 0:
         return self, op.const(0)
     axis = op.axis(self, dim)
     ordered = op.multi("TopK", 2, self, op.ints([k]), axis=axis, largest=0, sorted=1)
     value, index = _take(op, ordered, op.scalar(_plus(op, k, -1), DType.INT64), axis, keepdim)
-    return value, index
+    return value, index if op.dtype(self).is_float else any_of_equals(op, "kthvalue", self)
 
 
 @aten("mode")
