@@ -30,6 +30,7 @@ IMAGE = floats(1, 2, 5, 6)
 EDGES = np.array([-np.inf, -2.5, -1.0, -0.0, 0.0, 0.5, 1.0, np.inf, np.nan], np.float32)
 WIDE = np.array([-(2**63), -(2**53) - 1, -(2**53), -3, 0, 3, 2**53, 2**53 + 1, 2**63 - 1], np.int64)
 
+NANS = np.array([[3, np.nan, 1, np.inf, 2, np.nan, -1, -np.inf]], np.float32)
 UNSIGNED = np.array([0, 3, 2**53, 2**53 + 1, 2**63, 2**64 - 1], np.uint64)
 
 
@@ -99,6 +100,10 @@ CASES = [
     case("Pad", floats(2, 3, dtype=np.float64), [0, 1, 1, 0], 0.1, name="float64"),
     case("TopK", X, [2], axis=-1, results=2),
     case("TopK", X, [2], axis=1, largest=0, results=2, name="smallest"),
+    case("TopK", NANS, [8], largest=0, results=2, name="smallest-nan"),
+    case("TopK", NANS.astype(np.float64), [5], largest=0, results=2, name="smallest-nan-float64"),
+    case("TopK", NANS.astype(np.float16), [6], largest=0, results=2, name="smallest-nan-float16"),
+    case("TopK", ints(3, 5, high=100, dtype=np.int32), [2], axis=1, largest=0, results=2, name="smallest-int32"),
     case("TopK", X, np.array([2]), axis=1, results=2, name="computed", since=10),
     case("TopK", ints(3, 5, high=100), [2], axis=1, results=2, name="int64", since=11),
     case("Reshape", X, [0, -1]),

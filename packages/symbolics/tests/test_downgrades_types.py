@@ -38,8 +38,8 @@ BINARY: list[tuple[str, Callable[[Array, Array], Array], list[DType]]] = [
 SINCE = {("BitwiseAnd", DType.UINT64): 18, ("BitwiseXor", DType.UINT64): 18}
 #: No kernel, and nothing that stands in for it, at these opsets.
 NO_KERNEL: dict[tuple[str, DType], range] = {
-    **{(name, DType.FLOAT64): range(7, 8) for name in ("Max", "Min")},
-    **{(name, DType.UINT64): range(9, 12) for name in ("Max", "Min")},
+    ("Max", DType.UINT64): range(9, 12),
+    ("Min", DType.UINT64): range(9, 12),
 }
 
 

@@ -7,6 +7,7 @@ from onnxport_ir import DType, Value
 
 from onnxport_symbolics.calls import backport
 from onnxport_symbolics.downgrades.numeric import floored
+from onnxport_symbolics.downgrades.types import largest_number
 from onnxport_symbolics.op import Op
 
 
@@ -43,8 +44,7 @@ def is_nan(op: Op, x: Value) -> Value:
 @backport("IsInf")
 def is_inf(op: Op, x: Value, detect_negative: int = 1, detect_positive: int = 1) -> Value:
     """Infinity alone is larger than the largest number."""
-    # Half precision is compared in single precision, so its own largest number is meant in every type.
-    largest = float(np.finfo(op.dtype(x).numpy).max) if op.dtype(x) is not DType.BFLOAT16 else 3.3895313892515355e38
+    largest = largest_number(op.dtype(x))
     above = op.Greater(x, op.const_like(largest, x)) if detect_positive else None
     below = op.Less(x, op.const_like(-largest, x)) if detect_negative else None
     if above is None or below is None:

@@ -12,6 +12,7 @@ from onnxport_ir.dims import exact_div
 from onnxport_symbolics import integers, reductions
 from onnxport_symbolics.calls import Call, downgrade
 from onnxport_symbolics.downgrades.axes import first, normalised
+from onnxport_symbolics.downgrades.types import largest_number
 from onnxport_symbolics.integers import INT64_MAX, known_ints
 from onnxport_symbolics.op import Int, Op
 
@@ -293,8 +294,15 @@ def topk_of_largest(op: Op, call: Call) -> Call | tuple[Value, ...]:
     data = first(call)
     if not op.dtype(data).is_signed:
         raise op.needs_opset(f"TopK of {op.dtype(data).short} with largest=0", 11)
-    values, indices = op.multi("TopK", 2, op.Neg(data), call.operands[1], **call.attributes)
-    return (op.Neg(values), indices)[: call.num_results]
+    if not op.dtype(data).is_float:
+        values, indices = op.multi("TopK", 2, op.Neg(data), call.operands[1], **call.attributes)
+        return (op.Neg(values), indices)[: call.num_results]
+    # NaN is larger than infinity: of the negated, it has to be the smallest.
+    largest = op.const_like(-largest_number(op.dtype(data)), data)
+    keys = op.Where(op.IsNaN(data), op.const_like(-math.inf, data), op.Max(op.Neg(data), largest))
+    _, indices = op.multi("TopK", 2, keys, call.operands[1], **call.attributes)
+    axis = op.axis(data, int(call.attributes.get("axis", -1)))
+    return (op.GatherElements(data, indices, axis=axis), indices)[: call.num_results]
 
 
 @downgrade("TopK", at=10)

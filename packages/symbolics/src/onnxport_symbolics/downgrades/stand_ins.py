@@ -74,6 +74,18 @@ def prelu_by_choice(op: Op, call: Call) -> Call | Value:
     return op.Where(op.Less(data, op.const_like(0, data)), op.Mul(data, slope), data)
 
 
+@stand_in("Max", "Min")
+def extrema_by_choice(op: Op, call: Call) -> Call | Value:
+    """The first operand where it wins or is NaN, else the other, which may be NaN as well."""
+    if op.has_kernel(call) or not op.dtype(first(call)).is_float:
+        return call
+    result, *others = (value for value in call.operands if value is not None)
+    for value in others:
+        wins = op.Greater(result, value) if call.op_type == "Max" else op.Less(result, value)
+        result = op.Where(op.Or(wins, op.IsNaN(result)), result, value)
+    return result
+
+
 def _elu(op: Op, x: Value, alpha: float) -> Value:
     """``alpha * (exp(x) - 1)`` below 0, else 0."""
     zero = op.const_like(0, x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from onnxport_ir import DType, TensorRef
 
 from onnxport_symbolics.calls import Call, downgrade
@@ -19,6 +20,12 @@ _CAST_SINCE = {
     DType.UINT4: 21,
 }
 _BY_NUMBER = {dtype.onnx: dtype for dtype in DType}
+
+
+def largest_number(dtype: DType) -> float:
+    """The largest finite number of a float type."""
+    # numpy does not know bfloat16: it has the exponents of float32 and 8 bits.
+    return (2 - 2**-7) * 2.0**127 if dtype is DType.BFLOAT16 else float(np.finfo(dtype.numpy).max)
 
 
 def _refuse_type(op: Op, call: Call, at: int) -> Call:
