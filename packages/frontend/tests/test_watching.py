@@ -62,6 +62,6 @@ def test_places_are_not_those_of_the_exporter(scripted):
     """Where no code of the user's is on the way, the line is torch's, and never ours or that of the export's caller."""
     model = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.ReLU())
     captured = capture(torch.jit.script(model) if scripted else model, torch.ones(2, 3))
-    files = {eqn.loc.file for eqn in captured.graph.eqns if eqn.loc is not None and eqn.loc.file is not None}
+    files = {eqn.place.file for eqn in captured.graph.eqns if eqn.place.file is not None}
     assert files
     assert all("/torch/nn/" in file for file in files), files

@@ -10,7 +10,7 @@ from onnxport_ir import Model
 from onnxport_ir.proto import to_proto
 from onnxport_ir.write import ExternalData, write
 
-from onnxport.runtime import create_session, run_session
+from onnxport.runtime import create_session, loose_weights, run_session
 from onnxport.selfcheck import Checked
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class ONNXProgram:
             InvalidArgument: if the arguments differ in structure from those of the export.
             OnnxExporterError: if onnxruntime is not installed.
         """
-        feeds = self.signature.flatten(args, kwargs)
+        feeds = {**loose_weights(self.model), **self.signature.flatten(args, kwargs)}
         return self.signature.unflatten(run_session(self._runtime(), feeds, self.output_names))
 
     def _runtime(self) -> onnxruntime.InferenceSession:

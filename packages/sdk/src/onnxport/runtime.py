@@ -6,9 +6,10 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 import torch.utils.dlpack
-from onnxport_ir import DType
+from onnxport_ir import DType, Model
 from onnxport_ir.errors import OnnxExporterError
 
 if TYPE_CHECKING:
@@ -69,12 +70,23 @@ def run_session(
     return [_from_ort_value(result) for result in session.run_with_ort_values(list(output_names), values)]
 
 
+def loose_weights(model: Model) -> dict[str, Any]:
+    """The weights that the file of a model does not hold, by the names of the inputs that take them."""
+    return {
+        value.name or "": value.const.numpy()
+        for value in model.graph.constants()
+        if value.const is not None and not model.is_stored(value)
+    }
+
+
 def _to_arrays(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_to_arrays(item) for item in value]
     if isinstance(value, float):
         # The number of a script; torch would make it a tensor of its default type.
         value = torch.tensor(value, dtype=torch.float64)
+    if isinstance(value, np.ndarray):
+        return value.view(np.int16) if value.dtype == DType.BFLOAT16.numpy else value
     tensor = value if isinstance(value, torch.Tensor) else torch.as_tensor(value)
     tensor = tensor.detach().cpu().contiguous()
     return tensor.view(torch.int16).numpy() if tensor.dtype is torch.bfloat16 else tensor.resolve_conj().numpy()

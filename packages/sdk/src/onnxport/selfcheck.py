@@ -19,7 +19,7 @@ from onnxport_ir.dims import evaluate
 from onnxport_ir.errors import CaptureFailed, FrozenValue, InvalidArgument, OnnxExporterError, VerificationFailed
 from onnxport_ir.proto import to_proto
 
-from onnxport.runtime import create_session, has_runtime, run_session
+from onnxport.runtime import create_session, has_runtime, loose_weights, run_session
 
 #: ``check="auto"`` leaves larger models alone: checking them would cost more than exporting them. Where the trace has
 #: fixed a value in code that is not torch's own, the check is worth more.
@@ -174,7 +174,8 @@ def _compare(
     names = [value.name or "" for value in model.graph.outputs]
     where = ", ".join(f"{name}={size}" for name, size in sizes.items()) or "other values"
     try:
-        found = run_session(create_session(to_proto(model).SerializeToString(), optimize=False), inputs, names)
+        session = create_session(to_proto(model).SerializeToString(), optimize=False)
+        found = run_session(session, {**loose_weights(model), **inputs}, names)
     except Exception as error:  # onnxruntime's exceptions share no base class but this
         raise _failure(captured, f"the exported model does not run with {where}", str(error)) from error
     for name, theirs, ours in zip(names, expected, found, strict=True):
