@@ -73,7 +73,7 @@ def bag(mode: str, options: dict[str, int]) -> Case:
 
     example, other = (BAG, INDICES, OFFSETS), (BAG, INDICES[:6], tensor([0, 1, 6]))
     axes = {1: {0: "count"}, 2: {0: "bags"}}
-    return Case(f"embedding-bag-{mode}-{options}", model, example, other, axes, 18 if mode == "max" else 16)
+    return Case(f"embedding-bag-{mode}-{options}", model, example, other, axes, 9)
 
 
 BAGS = [
@@ -87,13 +87,13 @@ BAGS = [
         "embedding-bag-last-offset",
         lambda w, i, o: F.embedding_bag(i, w, o, include_last_offset=True),
         (BAG, INDICES, tensor([0, 3, 8])),
-        since=16,
+        since=9,
     ),
     Case(
         "embedding-bag-weighted",
         lambda w, i, o, p: F.embedding_bag(i, w, o, mode="sum", per_sample_weights=p),
         (BAG, INDICES, OFFSETS, torch.linspace(0, 1, 8)),
-        since=16,
+        since=9,
     ),
 ]
 
@@ -129,7 +129,7 @@ WRITES = [
             put(x, (tensor([0, 0]),), tensor(5.0), True),
             put(x.long(), (None, tensor([0, 0])), x[:, :2].mul(9).long(), True),
         ),
-        since=16,
+        since=9,
     ),
     case("put-accumulate-mask", lambda x: put(x, (x > 0,), tensor(5.0), True)),
     case(
@@ -141,7 +141,7 @@ WRITES = [
     case(
         "scatter-add",
         lambda x: (x.scatter_add(1, (x > 0).long(), x), x.scatter(1, (x > 0).long(), 2, reduce="multiply")),
-        since=16,
+        since=9,
     ),
     case(
         "index-add",
@@ -149,14 +149,14 @@ WRITES = [
             x.index_add(1, tensor([0, 0, 2]), x[:, :3], alpha=2),
             x[0, 0, 0].index_add(0, tensor([0]), tensor(2.0)),
         ),
-        since=16,
+        since=9,
     ),
     case("index-copy", lambda x: x.index_copy(1, tensor([1, 0]), x[:, :2]), since=9),
     case(
         "index-fill", lambda x: (x.index_fill(1, tensor([1, -1]), 5), x.index_fill(0, tensor(1), tensor(3.0))), since=9
     ),
     case("put-flat", lambda x: x.put(tensor([1, -1]), tensor([9.0, 8])), since=9),
-    case("put-flat-accumulate", lambda x: x.put(tensor([1, 1]), tensor([9.0, 8]), True), since=16),
+    case("put-flat-accumulate", lambda x: x.put(tensor([1, 1]), tensor([9.0, 8]), True), since=9),
     case(
         "unsafe-masked",
         lambda x: torch.ops.aten._unsafe_masked_index(x, x[:, :2] > 0, [None, tensor([-7, 99])], 2.0),
@@ -185,8 +185,7 @@ def reduction(name: str, include_self: bool, dtype: torch.dtype) -> Case:
             results.append(torch.index_reduce(x, 1, rows, x[:, :3], name, include_self=include_self))
         return results
 
-    since = 18 if name in ("amax", "amin") else 16
-    return case(f"{name}-{include_self}-{dtype}", model, since)
+    return case(f"{name}-{include_self}-{dtype}", model, 9)
 
 
 REDUCTIONS = [
@@ -194,6 +193,18 @@ REDUCTIONS = [
     for name in ("sum", "prod", "mean", "amax", "amin")
     for include_self in (True, False)
     for dtype in (torch.float32, torch.int64)
+]
+
+NAN = float("nan")
+SPECIAL = [
+    Case(
+        f"{name}-nan-{include_self}",
+        lambda x, s, n=name, i=include_self: x.scatter_reduce(0, tensor([0, 0, 1, 2]), s, n, include_self=i),
+        (tensor([1.0, 2.0, NAN, NAN]), tensor([NAN, 5.0, float("inf"), 3.0])),
+        since=9,
+    )
+    for name in ("amax", "amin")
+    for include_self in (True, False)
 ]
 
 ORDER = [
@@ -262,7 +273,7 @@ def test_reads(case: Case) -> None:
     case.check()
 
 
-@pytest.mark.parametrize("case", [*WRITES, *REDUCTIONS], ids=str)
+@pytest.mark.parametrize("case", [*WRITES, *REDUCTIONS, *SPECIAL], ids=str)
 def test_writes(case: Case) -> None:
     case.check()
 
@@ -270,3 +281,8 @@ def test_writes(case: Case) -> None:
 @pytest.mark.parametrize("case", ORDER, ids=str)
 def test_order_and_counts(case: Case) -> None:
     case.check()
+
+
+def test_nan_is_the_largest_number_in_order() -> None:
+    x = tensor([1.0, NAN, 3.0, NAN, -1.0])
+    Case("sort-nan", lambda x: (x.sort(stable=True), x.sort(stable=True, descending=True)), (x,)).check((11, 18, 23))

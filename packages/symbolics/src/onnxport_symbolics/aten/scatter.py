@@ -201,11 +201,18 @@ def _reduced(op: Op, x: Value, dim: int, index: Value, src: Value, reduce: str, 
         # What is written to starts from the reduction's neutral element.
         start = scatter_elements(op, x, dim, index, _filled(op, index, _neutral(op, reduce, dtype), dtype), None)
     result = scatter_elements(op, start, dim, index, src, _reduction(op, reduce))
+    if reduce in ("amax", "amin") and dtype.is_float:
+        # Whether NaN wins is left open by ONNX; in torch it does.
+        return op.Add(result, scatter_elements(op, _nan_or_zero(op, start), dim, index, _nan_or_zero(op, src), "add"))
     if reduce != "mean":
         return result
     counts = full(op, op.dims(x), 1 if include_self else 0, DType.INT64)
     counts = scatter_elements(op, counts, dim, index, _filled(op, index, 1, DType.INT64), "add")
     return _quotient(op, result, counts if include_self else op.Max(counts, 1))
+
+
+def _nan_or_zero(op: Op, x: Value) -> Value:
+    return op.Where(op.IsNaN(x), op.const_like(np.nan, x), op.const_like(0, x))
 
 
 def _quotient(op: Op, total: Value, counts: Value) -> Value:
