@@ -27,7 +27,7 @@ NO_BACKPORT = {
     "ConcatFromSequence": _SEQUENCE,
     "ConvInteger": "only floats are convolved, and single precision does not hold the sums",
     "Det": "an elimination with a search for the pivot has no operator",
-    "MaxUnpool": "nothing writes to computed positions before opset 9, which brought both",
+    "MaxUnpool": "writing to computed positions before opset 9 takes a turn of a loop for each element",
     "NonMaxSuppression": "how many boxes are left depends on the boxes",
     "NonZero": "how many elements are not zero depends on the elements",
     "Optional": _OPTIONAL,

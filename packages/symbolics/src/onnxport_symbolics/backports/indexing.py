@@ -77,20 +77,22 @@ def _merged(op: Op, data: Value, parts: Sequence[Value]) -> tuple[Value, Value]:
 def scatter_elements(
     op: Op, data: Value, indices: Value, updates: Value, axis: int = 0, reduction: str = "none"
 ) -> Value:
-    """Scatter, which was its name in two opsets."""
-    if not op.has("Scatter"):
-        raise op.needs_opset("ScatterElements", 9)
+    """Scatter, which was its name in two opsets, or before them a loop."""
     axis = op.axis(data, axis)
     if reduction != "none":
         return reductions.scatter_elements(op, data, indices, updates, axis, reduction)
-    return op.Scatter(data, wrap(op, indices, op.dim(data, axis)), updates, axis=axis)
+    wrapped = wrap(op, indices, op.dim(data, axis))
+    if op.has("Scatter"):
+        return op.Scatter(data, wrapped, updates, axis=axis)
+    return reductions.write_elements(op, data, wrapped, updates, axis)
 
 
 @backport("ScatterND")
 def scatter_nd(op: Op, data: Value, indices: Value, updates: Value, reduction: str = "none") -> Value:
     """Scatter to the flattened data, each element of a slice at its own position."""
     if not op.has("Scatter"):
-        raise op.needs_opset("ScatterND", 9)
+        # Whole slices at once: a loop over their elements would take many turns.
+        return reductions.scatter_nd(op, data, indices, updates, reduction)
     if reduction != "none":
         return reductions.scatter_nd(op, data, indices, updates, reduction)
     rank = op.rank(indices)
@@ -102,7 +104,7 @@ def scatter_nd(op: Op, data: Value, indices: Value, updates: Value, reduction: s
         starts = op.Mul(op.Reshape(joined, [-1, 1]), op.scalar(slice_size, DType.INT64))
         joined = op.Add(starts, op.Unsqueeze(arange(op, slice_size), [0]))
     flat = op.Reshape(data, [-1])
-    written = op.Scatter(flat, op.Reshape(joined, [-1]), op.Reshape(updates, [-1]), axis=0)
+    written = op.ScatterElements(flat, op.Reshape(joined, [-1]), op.Reshape(updates, [-1]), axis=0)
     return op.Reshape(written, op.shape(data))
 
 

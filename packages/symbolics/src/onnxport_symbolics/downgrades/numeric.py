@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from onnxport_ir import DType, Value
+from onnxport_ir import DType, TensorType, Value
 
 from onnxport_symbolics.bits import shifted
 from onnxport_symbolics.calls import Call, downgrade
@@ -88,14 +88,14 @@ def ordering_of_floats(op: Op, call: Call) -> Call | Value:
     if _is_small(left) or _is_small(right):
         # Rounding to float64 is monotonous and leaves the constant as it is, so it changes no comparison with it.
         return compare(op.cast(left, DType.FLOAT64), op.cast(right, DType.FLOAT64))
-    (left_high, left_low), (right_high, right_low) = _halves(op, left), _halves(op, right)
+    (left_high, left_low), (right_high, right_low) = halves(op, left), halves(op, right)
     decided = compare(op.cast(left_high, DType.FLOAT64), op.cast(right_high, DType.FLOAT64))
     rest = compare(op.cast(left_low, DType.FLOAT64), op.cast(right_low, DType.FLOAT64))
     return op.Or(decided, op.And(op.Equal(left_high, right_high), rest))
 
 
-def _halves(op: Op, value: Value) -> tuple[Value, Value]:
-    """``value`` as ``high * 2**32 + low``, both of the sign of ``value``."""
+def halves(op: Op, value: Value) -> tuple[Value, Value]:
+    """A 64-bit integer as ``high * 2**32 + low``, both of its sign, so that they are ordered as it is."""
     half = op.const_like(_HALF, value)
     high = op.Div(value, half)
     return high, op.Sub(value, op.Mul(high, half))
@@ -143,8 +143,10 @@ def power_of_one_type(op: Op, call: Call) -> Call | Value:
         return op.cast(op.Pow(op.cast(base, DType.FLOAT64), op.cast(exponent, DType.FLOAT64)), dtype)
     if whole is not None and whole >= 0:
         return _power(op, base, whole)
+    if dtype is DType.INT64 and power.is_integer:
+        return _computed_power(op, base, op.cast(exponent, DType.INT64))
     if dtype is DType.INT64:
-        raise op.needs_opset("Pow of int64 with an exponent that depends on the input", 12)
+        raise op.needs_opset(f"Pow of int64 with an exponent of {power.short}", 12)
     return op.cast(op.Pow(op.cast(base, DType.FLOAT64), op.cast(exponent, DType.FLOAT64)), dtype)
 
 
@@ -160,6 +162,30 @@ def _power(op: Op, base: Value, exponent: int) -> Value:
             square = op.Mul(square, square)
     # The zeroth power has the shape of its base.
     return op.Add(op.Mul(base, op.const(0, op.dtype(base))), op.const(1, op.dtype(base))) if result is None else result
+
+
+def _computed_power(op: Op, base: Value, exponent: Value) -> Value:
+    """A power of integers by squaring, one bit of the exponent after the other, modulo 2**64."""
+    zero, one, two = (op.const(number, DType.INT64) for number in (0, 1, 2))
+    positive = op.Mul(exponent, op.cast(op.Greater(exponent, zero), DType.INT64))
+    # All that is carried has the shape of the result.
+    spread = op.Mul(op.Mul(base, exponent), zero)
+    start = [op.Add(spread, value) for value in (one, base, positive)]
+    counter, flag = Value(TensorType(DType.INT64, ())), Value(TensorType(DType.BOOL, ()))
+    result, square, rest = (Value(value.value_type) for value in start)
+    with op.body([counter, flag, result, square, rest], name="power") as body:
+        half = op.Div(rest, two)
+        bit = op.Sub(rest, op.Mul(half, two))
+        factor = op.Add(one, op.Mul(bit, op.Sub(square, one)))
+        outputs = [op.Mul(result, factor), op.Mul(square, square), half]
+        body.outputs = [op.alias(flag), *map(op.own, outputs)]
+    bits = op.const(63, DType.INT64)
+    powers = op.multi("Loop", 3, bits, op.const(True, DType.BOOL), *start, body=body)[0]
+    # One over a number is 0 but for 1 and -1, which are their own inverses: parity decides.
+    is_unit = op.cast(op.Equal(op.Mul(base, base), one), DType.INT64)
+    parity = op.Sub(exponent, op.Mul(op.Div(exponent, two), two))
+    inverse = op.Mul(is_unit, op.Add(one, op.Mul(op.Mul(parity, parity), op.Sub(base, one))))
+    return op.Where(op.Less(op.Add(spread, exponent), zero), inverse, powers)
 
 
 @downgrade("MatMul", at=9)

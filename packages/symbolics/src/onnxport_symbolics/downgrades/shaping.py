@@ -1,4 +1,4 @@
-"""Operators that cut, join and arrange: Slice, Split, Pad, TopK, Reshape, Shape, Flatten, DepthToSpace."""
+"""Operators that cut, join and arrange: Slice, Split, Pad, Reshape, Shape, Flatten, DepthToSpace, scatters."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from onnxport_ir.dims import exact_div
 
 from onnxport_symbolics import integers, reductions
 from onnxport_symbolics.calls import Call, downgrade
-from onnxport_symbolics.downgrades.axes import first, normalised
-from onnxport_symbolics.downgrades.types import largest_number
+from onnxport_symbolics.downgrades.axes import first
 from onnxport_symbolics.integers import INT64_MAX, known_ints
 from onnxport_symbolics.op import Int, Op
 
@@ -248,18 +247,6 @@ def attribute_number(value: Value | None, default: float) -> float | None:
     return rounded if rounded == number or math.isnan(number) else None
 
 
-@downgrade("ArgMax", "ArgMin", at=12)
-def first_index_is_selected(op: Op, call: Call) -> Call | Value:
-    """Of equal elements the first was found; the last is the first from the end."""
-    if not call.attributes.pop("select_last_index", 0):
-        return call
-    data = first(call)
-    axis = op.axis(data, int(call.attributes.get("axis", 0)))
-    reversed_data = op.Slice(data, [-1], [integers.INT64_MIN], [axis], [-1])
-    (found,) = op.multi(call.op_type, 1, reversed_data, **call.attributes)
-    return op.Sub(op.scalar(integers.sub(op, op.dim(data, axis), 1), DType.INT64), found)
-
-
 @downgrade("ScatterElements", "ScatterND", at=18)
 def scatter_without_extrema(op: Op, call: Call) -> Call | Value:
     """Elements were set, added or multiplied."""
@@ -282,37 +269,6 @@ def _scattered(op: Op, call: Call) -> Value:
         return reductions.scatter_nd(op, data, indices, updates, reduction)
     axis = op.axis(data, int(call.attributes.get("axis", 0)))
     return reductions.scatter_elements(op, data, indices, updates, axis, reduction)
-
-
-@downgrade("TopK", at=11)
-def topk_of_largest(op: Op, call: Call) -> Call | tuple[Value, ...]:
-    """Only the largest elements were found, always sorted; the smallest are the largest of the negated."""
-    call.attributes.pop("sorted", None)
-    normalised(op, call)
-    if call.attributes.pop("largest", 1):
-        return call
-    data = first(call)
-    if not op.dtype(data).is_signed:
-        raise op.needs_opset(f"TopK of {op.dtype(data).short} with largest=0", 11)
-    if not op.dtype(data).is_float:
-        values, indices = op.multi("TopK", 2, op.Neg(data), call.operands[1], **call.attributes)
-        return (op.Neg(values), indices)[: call.num_results]
-    # NaN is larger than infinity: of the negated, it has to be the smallest.
-    largest = op.const_like(-largest_number(op.dtype(data)), data)
-    keys = op.Where(op.IsNaN(data), op.const_like(-math.inf, data), op.Max(op.Neg(data), largest))
-    _, indices = op.multi("TopK", 2, keys, call.operands[1], **call.attributes)
-    axis = op.axis(data, int(call.attributes.get("axis", -1)))
-    return (op.GatherElements(data, indices, axis=axis), indices)[: call.num_results]
-
-
-@downgrade("TopK", at=10)
-def topk_count_becomes_attribute(op: Op, call: Call) -> Call:
-    """K was an attribute, so it must be known now."""
-    count = known_ints(call.take("K"))
-    if count is None:
-        raise op.needs_opset("TopK with a K that depends on the input", 10)
-    call.attributes["k"] = count[0]
-    return call
 
 
 @downgrade("Reshape", at=14)
