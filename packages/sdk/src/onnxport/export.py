@@ -8,8 +8,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
+from onnxport_custom_ops import Session
 from onnxport_frontend import Captured, capture
-from onnxport_ir import Model, passes
+from onnxport_frontend.decompose import decompose
+from onnxport_ir import Model, OpName, passes
 from onnxport_ir.captured_text import check_graph
 from onnxport_ir.naming import assign_names
 from onnxport_ir.passes import DEFAULT_PIPELINE
@@ -18,7 +20,7 @@ from onnxport_ir.write import write
 from onnxport_symbolics import NEWEST_OPSET, Registry, Target, default_registry, lower
 
 from onnxport.collector import collector_paused
-from onnxport.options import DEFAULT_OPSET, ExportOptions, TrainingMode, later_parameters
+from onnxport.options import DEFAULT_OPSET, Custom, ExportOptions, TrainingMode, keeping_of, later_parameters
 from onnxport.program import ONNXProgram
 from onnxport.selfcheck import Checked, OnFrozen, check_other_inputs, is_cheap, report_unchecked
 
@@ -61,6 +63,7 @@ def export(
     check: bool | Literal["auto"] = "auto",
     on_frozen: OnFrozen = "warn",
     loops: Literal["keep", "unroll"] = "keep",
+    custom: Custom = "error",
 ) -> ONNXProgram:
     """Export a model to ONNX.
 
@@ -91,17 +94,21 @@ def export(
         artifacts_dir: where reports go; without a report it has no effect.
         fallback: not supported yet; belongs to ``dynamo=True``.
         training: the mode that the model is captured in; it is put back afterwards.
-        operator_export_type: only ``ONNX`` is supported yet.
+        operator_export_type: ``ONNX_ATEN_FALLBACK`` keeps torch's operators that cannot be converted as ``aten::ATen``
+            nodes, ``ONNX_FALLTHROUGH`` keeps all such operators under their names; see :class:`OperatorExportTypes`.
         do_constant_folding: only True is supported.
-        custom_opsets: not supported yet.
+        custom_opsets: the versions of custom operator domains that the model uses; 1 for those that it leaves out.
         export_modules_as_functions: not supported yet.
-        autograd_inlining: only True is supported yet.
+        autograd_inlining: False keeps calls of an ``autograd.Function`` without symbolic function as nodes; by default
+            the export follows what they do.
         check: whether to run the exported model in ONNX Runtime with other values and other sizes of its dynamic axes,
             against the torch model; ``"auto"`` does so where that costs little. Not a parameter of torch's.
         on_frozen: what to do if the trace has fixed a value that may depend on the input, and no check has shown that
             it does not matter: ``"error"``, ``"warn"`` or ``"ignore"``. Not a parameter of torch's.
         loops: what becomes of a script's loops with a constant number of turns: ``"keep"`` makes them ONNX's Loop
             where that can express them, ``"unroll"`` writes their turns one after the other.
+        custom: what becomes of custom operators without a symbolic function: ``"error"``, or ``"keep"``, which writes
+            them as nodes of their own domain, for a runtime that has them. Not a parameter of torch's.
 
     Returns:
         The exported model. It shares the weights with the torch model.
@@ -124,11 +131,8 @@ def export(
         profile=profile,
         dump_exported_program=dump_exported_program,
         fallback=fallback,
-        operator_export_type=operator_export_type,
         do_constant_folding=do_constant_folding,
-        custom_opsets=custom_opsets,
         export_modules_as_functions=export_modules_as_functions,
-        autograd_inlining=autograd_inlining,
     )
     options = ExportOptions(
         target=Target(DEFAULT_OPSET if opset_version is None else opset_version),
@@ -137,6 +141,7 @@ def export(
         optimize=optimize,
         loops=loops,
     )
+    session = Session(options.target.opset, keeping_of(custom, operator_export_type, autograd_inlining), custom_opsets)
     timings: dict[str, float] = {}
     mode = TrainingMode.of(training).module_mode
     with collector_paused():
@@ -149,14 +154,16 @@ def export(
                 output_names=output_names,
                 dynamic_axes=dynamic_axes,
                 training=mode,
+                keeps_function=session.keeps_function,
             )
-        onnx_model = build(captured, default_registry(), options, timings)
+        decomposed: list[OpName] = []
+        onnx_model = build(captured, default_registry(), options, timings, session, decomposed)
         checked = Checked(None, "the model is too large for check='auto'" if check else "check=False")
         if check is True or (check == "auto" and is_cheap(captured, timings["capture"])):
             with _timed(timings, "check"):
                 checked = check_other_inputs(model, captured, onnx_model, mode)
         report_unchecked(captured, checked, on_frozen)
-        program = ONNXProgram(onnx_model, captured.signature, timings, captured.findings, checked)
+        program = ONNXProgram(onnx_model, captured.signature, timings, captured.findings, checked, tuple(decomposed))
         if verbose:
             text = format_model(onnx_model, captured.graph.module_classes)
             print(text, end="")  # noqa: T201 - what verbose asks for
@@ -166,7 +173,14 @@ def export(
     return program
 
 
-def build(captured: Captured, registry: Registry, options: ExportOptions, timings: dict[str, float]) -> Model:
+def build(
+    captured: Captured,
+    registry: Registry,
+    options: ExportOptions,
+    timings: dict[str, float],
+    session: Session | None = None,
+    decomposed: list[OpName] | None = None,
+) -> Model:
     """Make the ONNX model of a captured one.
 
     Args:
@@ -174,13 +188,22 @@ def build(captured: Captured, registry: Registry, options: ExportOptions, timing
         registry: the handlers.
         options: what is asked for.
         timings: receives the seconds of the stages ``lower`` and ``passes``.
+        session: the user's operators; without it there are none.
+        decomposed: receives the operators that were expressed in others as torch does, for want of a handler.
 
     Returns:
         The finished model, with names.
     """
     with _timed(timings, "lower"):
         check_graph(captured.graph)
-        model = lower(captured.graph, registry, options.target, loops=options.loops)
+        if session is not None:
+            registry = session.registry(registry, captured.functions)
+        supported = decompose(captured.graph, lambda op: op in registry)
+        if decomposed is not None:
+            decomposed += supported.operators
+        model = lower(supported.graph, registry, options.target, loops=options.loops)
+        if session is not None:
+            session.finish(model)
     with _timed(timings, "passes"):
         model.store_weights = options.export_params
         model.keep_initializers_as_inputs = options.keep_initializers_as_inputs

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import get_args
+from typing import Literal, get_args
 
+from onnxport_custom_ops import Keeping
 from onnxport_ir.errors import InvalidArgument, NotYetSupported
 from onnxport_symbolics import Target
 from onnxport_symbolics.lower import Loops
@@ -39,6 +40,67 @@ class TrainingMode(enum.IntEnum):
     def module_mode(self) -> bool | None:
         """What ``module.training`` is to be during the capture; None leaves it."""
         return {TrainingMode.EVAL: False, TrainingMode.PRESERVE: None, TrainingMode.TRAINING: True}[self]
+
+
+class OperatorExportTypes(enum.IntEnum):
+    """What becomes of operators without a handler; the values are those of ``torch.onnx.OperatorExportTypes``.
+
+    ``ONNX`` refuses them. ``ONNX_ATEN_FALLBACK`` keeps those of torch as ``aten::ATen`` nodes, ``ONNX_FALLTHROUGH``
+    keeps all under their own names; both keep calls of ``autograd.Function``. ``ONNX_ATEN``, which would keep what
+    does have a handler, is not supported.
+    """
+
+    ONNX = 0
+    ONNX_ATEN = 1
+    ONNX_ATEN_FALLBACK = 2
+    ONNX_FALLTHROUGH = 3
+
+    @classmethod
+    def of(cls, kind: object) -> OperatorExportTypes:
+        """Read a member of ours, of torch's, its number, or None for ``ONNX``.
+
+        Raises:
+            InvalidArgument: if it is none.
+            NotYetSupported: for ``ONNX_ATEN``.
+        """
+        name = getattr(kind, "name", None)
+        if isinstance(name, str) and name in cls.__members__:
+            found = cls[name]
+        elif isinstance(kind, int) and not isinstance(kind, bool) and kind in list(cls):
+            found = cls(kind)
+        elif kind is None:
+            found = cls.ONNX
+        else:
+            raise InvalidArgument(
+                f"operator_export_type={kind!r} is no OperatorExportTypes",
+                hint="Use onnxport.OperatorExportTypes.ONNX.",
+            )
+        if found is cls.ONNX_ATEN:
+            raise NotYetSupported(
+                "operator_export_type=ONNX_ATEN keeps operators that ONNX has", hint="Use ONNX_ATEN_FALLBACK."
+            )
+        return found
+
+
+#: What becomes of custom operators without a symbolic function.
+Custom = Literal["error", "keep"]
+
+
+def keeping_of(custom: str, operator_export_type: object, autograd_inlining: bool) -> Keeping:
+    """Which operators stay what they are, as the parameters of ``export()`` ask.
+
+    Raises:
+        InvalidArgument: for another value of ``custom`` or ``operator_export_type``.
+    """
+    if custom not in get_args(Custom):
+        raise InvalidArgument(f"custom={custom!r} is neither 'error' nor 'keep'")
+    kind = OperatorExportTypes.of(operator_export_type)
+    return Keeping(
+        custom=custom == "keep",
+        aten=kind is OperatorExportTypes.ONNX_ATEN_FALLBACK,
+        fallthrough=kind is OperatorExportTypes.ONNX_FALLTHROUGH,
+        autograd_inlining=autograd_inlining and kind is OperatorExportTypes.ONNX,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +137,17 @@ _LATER: dict[str, object] = {
     "dump_exported_program": False,
     "fallback": False,
     "do_constant_folding": True,
-    "custom_opsets": None,
     "export_modules_as_functions": False,
-    "autograd_inlining": True,
 }
 
 
-def later_parameters(*, operator_export_type: object = None, **given: object) -> None:
+def later_parameters(**given: object) -> None:
     """Refuse what would have no effect yet.
 
     Raises:
         NotYetSupported: naming every parameter that is not at the value that asks for nothing.
     """
     asked = [f"{name}={value!r}" for name, value in given.items() if value is not None and value != _LATER[name]]
-    if operator_export_type is not None and getattr(operator_export_type, "name", "ONNX") != "ONNX":
-        asked.append(f"operator_export_type={operator_export_type}")
     if asked:
         raise NotYetSupported(
             f"{', '.join(asked)}: not supported yet",

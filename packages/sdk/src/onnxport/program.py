@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from onnxport_ir import Model
+from onnxport_ir import Model, OpName
 from onnxport_ir.proto import to_proto
 from onnxport_ir.write import ExternalData, write
 
@@ -28,6 +28,7 @@ class ONNXProgram:
         timings: seconds by stage: ``capture``, ``lower``, ``passes``, ``write``.
         findings: what the capture has to say about the model, in order.
         checked: with which other sizes the model was checked against torch, or why it was not.
+        decomposed: the operators that are exported as torch expresses them in others, for want of a handler.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class ONNXProgram:
         timings: Mapping[str, float],
         findings: tuple[Finding, ...] = (),
         checked: Checked | None = None,
+        decomposed: tuple[OpName, ...] = (),
     ) -> None:
         self.model = model
         self.signature = signature
         self.timings = dict(timings)
         self.findings = findings
         self.checked = checked or Checked(None, "not asked for")
+        self.decomposed = decomposed
         self._proto: onnx.ModelProto | None = None
         self._session: onnxruntime.InferenceSession | None = None
 

@@ -105,6 +105,9 @@ def check_other_inputs(torch_model: Any, captured: Captured, model: Model, train
         return Checked(None, "onnxruntime is not installed")
     if any(node.op_type in _RANDOM for node in model.graph.all_nodes()):
         return Checked(None, "the model draws random numbers")
+    domains = _custom_domains(model)
+    if domains:
+        return Checked(None, f"the model has operators of {', '.join(domains)}")
     symbols = _example_sizes(captured)
     if not symbols and not _frozen(captured):
         return Checked(None, "no axis is dynamic, and the trace has fixed nothing")
@@ -125,6 +128,14 @@ def check_other_inputs(torch_model: Any, captured: Captured, model: Model, train
     if tried is not None:
         return Checked(tried)
     return Checked(None, "the torch model takes none of the other inputs that were tried")
+
+
+def _custom_domains(model: Model) -> list[str]:
+    """The domains of operators that are neither ONNX's nor functions of the model."""
+    functions = {(domain, name) for domain, name, _ in model.functions}
+    bodies = [model.graph, *(function.body for function in model.functions.values())]
+    nodes = {(node.domain, node.op_type) for body in bodies for node in body.all_nodes() if node.domain}
+    return sorted({domain for domain, _ in nodes - functions})
 
 
 def _example_sizes(captured: Captured) -> dict[str, int]:

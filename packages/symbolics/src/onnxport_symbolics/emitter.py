@@ -186,7 +186,8 @@ class Emitter:
         return self._append(Call("Cast", [value], {"to": dtype.onnx}), "")[0]
 
     def _append(self, call: Call, domain: str) -> tuple[Value, ...]:
-        key = None if call.op_type in IMPURE else call_key(call, domain)
+        # Of another domain's operator it is not known whether two equal calls have equal results.
+        key = None if domain or call.op_type in IMPURE else call_key(call)
         if key is not None:
             found = self.lookup(key)
             if found is not None:

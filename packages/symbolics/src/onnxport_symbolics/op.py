@@ -48,12 +48,15 @@ class Op:
 
     Attributes:
         expected: the types that the capture knows for the outputs of the equation being lowered; empty outside.
+        numbers: the values among the arguments of that equation that are numbers of the script language, or lists of
+            them: they take part in type promotion as numbers do.
     """
 
     def __init__(self, emitter: Emitter) -> None:
         self._emitter = emitter
         self._routes: dict[str, tuple[Downgrade, ...]] = {}
         self.expected: tuple[AnyType, ...] = ()
+        self.numbers: frozenset[Value] = frozenset()
 
     @property
     def place(self) -> Place:
@@ -105,9 +108,9 @@ class Op:
             self._emitter.remember(key, results)
         return results
 
-    def emit(self, call: Call) -> tuple[Value, ...]:
-        """Emit a call that is spelled for the target opset already; for downgrades."""
-        return self._emitter.emit(call)
+    def emit(self, call: Call, domain: str = "") -> tuple[Value, ...]:
+        """Emit a call that is spelled for the target opset already; for downgrades and for other domains."""
+        return self._emitter.emit(call, domain)
 
     def custom(
         self, domain: str, op_type: str, operands: Sequence[Value | None], num_results: int = 1, **attributes: Any

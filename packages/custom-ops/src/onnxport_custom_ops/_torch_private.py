@@ -1,0 +1,72 @@
+"""All uses of torch that torch does not document; each says why there is no public way.
+
+Each was tried on torch 2.13, with the tests of this package.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import _C
+
+#: The class of the values that torch's exporter hands to symbolic functions, which those functions test for.
+GraphValue: type = _C.Value
+
+#: The classes of the script language's types by kind, for the same reason.
+TYPES: dict[str, type] = {
+    kind: getattr(_C, kind)
+    for kind in (
+        "TensorType",
+        "ListType",
+        "TupleType",
+        "OptionalType",
+        "IntType",
+        "FloatType",
+        "BoolType",
+        "ComplexType",
+        "NumberType",
+        "StringType",
+        "NoneType",
+        "DeviceObjType",
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """An argument of an operator's schema.
+
+    Attributes:
+        name: its name.
+        kind: its type as a schema prints it: ``Tensor``, ``Tensor?``, ``int[2]``.
+        default: its default; None if it has none.
+    """
+
+    name: str
+    kind: str
+    default: object
+
+    @property
+    def is_tensor(self) -> bool:
+        """Whether it takes a tensor, or none where that is allowed."""
+        return self.kind.rstrip("?") == "Tensor"
+
+    @property
+    def is_tensor_list(self) -> bool:
+        """Whether it takes a list of tensors."""
+        return self.kind.startswith("Tensor") and "[" in self.kind
+
+
+def schema_arguments(namespace: str, name: str, overload: str) -> list[Argument] | None:
+    """The arguments of an operator; None if torch has no such operator.
+
+    ``torch.ops`` is documented, the schema of what is in it is not.
+    """
+    packet = getattr(getattr(torch.ops, namespace), name, None)
+    operator: Any = getattr(packet, overload or "default", None)
+    schema = getattr(operator, "_schema", None)
+    if schema is None:
+        return None
+    return [Argument(item.name, str(item.type), item.default_value) for item in schema.arguments]
