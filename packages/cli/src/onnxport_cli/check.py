@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +18,6 @@ from onnxport_cli.output import Output
 
 
 def check(
-    context: typer.Context,
     model: Annotated[Path, typer.Argument(help="An ONNX file.")],
     sizes: Annotated[
         list[str] | None, typer.Option("--size", "-s", help="The size of a dynamic axis: batch=4; repeat.")
@@ -28,7 +26,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document instead of a table.")] = False,
 ) -> None:
     """Check an ONNX file: its form with onnx.checker, and that ONNX Runtime runs it on random inputs."""
-    out = dataclasses.replace(context.obj or Output(), as_json=as_json)
+    out = Output(as_json)
     known = _sizes(sizes or [])
     proto = read_header(model)
     with out.working("Checking the form"):
@@ -36,7 +34,7 @@ def check(
     with out.working("Running"):
         feeds = {item.name: _example(item, known, default_size) for item in inputs_of(proto)}
         names = [item.name for item in proto.graph.output]
-        results = run_session(create_session(str(model)), feeds, names)
+        results = _run(model, feeds, names)
     rows = [(name, _kind(result), _range(result)) for name, result in zip(names, results, strict=True)]
     out.table(f"{model}: well formed, and runs", ["output", "type", "values"], rows)
     out.document(
@@ -81,6 +79,18 @@ def inputs_of(proto: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
     """The inputs that a caller must give: those without an initializer."""
     stored = {tensor.name for tensor in proto.graph.initializer}
     return [item for item in proto.graph.input if item.name not in stored]
+
+
+def _run(model: Path, feeds: dict[str, Any], names: list[str]) -> list[Any]:
+    session = create_session(str(model))
+    try:
+        return run_session(session, feeds, names)
+    except Exception as error:  # onnxruntime's exceptions share no base class but this
+        raise OnnxExporterError(
+            f"ONNX Runtime does not run {model}",
+            why=str(error).strip(),
+            hint="Sizes that do not go together are a common cause: give them with --size NAME=NUMBER.",
+        ) from error
 
 
 def _example(item: onnx.ValueInfoProto, known: dict[str, int], default: int) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +15,6 @@ from onnxport_cli.output import Output, size_text
 
 
 def export(
-    context: typer.Context,
     model: Annotated[
         str, typer.Argument(help="package.module:factory, path/to/file.py:factory, or a TorchScript .pt.")
     ],
@@ -39,11 +38,18 @@ def export(
         bool, typer.Option(help="Put weights into a second file if the model exceeds 2 GB.")
     ] = True,
     export_params: Annotated[bool, typer.Option(help="Write the weights.")] = True,
+    check: Annotated[
+        bool | None,
+        typer.Option(
+            "--check/--no-check",
+            help="Run the result with other sizes against the model; by default where it is cheap.",
+        ),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print the exported graph.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document instead of a table.")] = False,
 ) -> None:
     """Export a model to an ONNX file."""
-    out = dataclasses.replace(context.obj or Output(), as_json=as_json)
+    out = Output(as_json)
     axes = _dynamic_axes(dynamic or [])
     with out.working("Loading the model"):
         loaded = load_model(model, inputs or [])
@@ -59,7 +65,8 @@ def export(
             dynamic_axes=axes or None,
             external_data=external_data,
             export_params=export_params,
-            verbose=verbose and not as_json,
+            verbose=verbose,
+            check="auto" if check is None else check,
         )
     files = [path for path in (output, output.with_name(f"{output.name}.data")) if path.is_file()]
     nbytes = sum(path.stat().st_size for path in files[:1])
@@ -72,6 +79,10 @@ def export(
         f"opset {program.model.opset}, {program.model.num_nodes()} nodes, {size_text(nbytes)}, "
         f"inputs {', '.join(program.input_names)}, outputs {', '.join(program.output_names)}"
     )
+    checked = program.checked
+    out.text(
+        f"not checked: {checked.reason}" if checked.sizes is None else f"checked with {_sizes_text(checked.sizes)}"
+    )
     out.document(
         {
             "path": str(output),
@@ -80,9 +91,14 @@ def export(
             "bytes": nbytes,
             "inputs": list(program.input_names),
             "outputs": list(program.output_names),
+            "checked": {"sizes": checked.sizes, "reason": checked.reason},
             "seconds": program.timings,
         }
     )
+
+
+def _sizes_text(sizes: Mapping[str, int]) -> str:
+    return ", ".join(f"{name}={size}" for name, size in sizes.items()) or "other values"
 
 
 def _dynamic_axes(texts: list[str]) -> dict[str, dict[int, str] | list[int]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,13 +18,12 @@ from onnxport_cli.output import Output, size_text
 
 
 def inspect(
-    context: typer.Context,
     model: Annotated[Path, typer.Argument(help="An ONNX file.")],
     weights: Annotated[int, typer.Option(help="How many weights to list, the largest first; 0 for none.", min=0)] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document instead of tables.")] = False,
 ) -> None:
     """Show what an ONNX file consists of: inputs, outputs, operators, weights, opsets."""
-    out = dataclasses.replace(context.obj or Output(), as_json=as_json)
+    out = Output(as_json)
     content = describe(read_header(model))
     out.text(f"{model}: {size_text(model.stat().st_size)}, made by {content['producer'] or 'an unknown producer'}")
     out.table("Opsets", ["domain", "version"], [(d or "ai.onnx", v) for d, v in content["opsets"].items()])

@@ -130,12 +130,16 @@ def _import(where: str) -> ModuleType:
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise InvalidArgument(f"there is no file {path}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    # Under a name of its own: the file may be called like a module that others import.
+    name = f"onnxport_model_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise InvalidArgument(f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
     # Registered before it runs, as import does; dataclasses and pickles look their module up.
-    sys.modules[path.stem] = module
+    sys.modules[name] = module
+    # What lies beside the file can be imported, as in `python file.py`.
+    sys.path.insert(0, str(path.parent.resolve()))
     spec.loader.exec_module(module)
     return module
 

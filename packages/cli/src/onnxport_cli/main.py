@@ -5,8 +5,9 @@ Exit codes: 0 if all went well, 1 if the model cannot be exported or is wrong, 2
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from onnxport.errors import InvalidArgument, OnnxExporterError
@@ -29,35 +30,39 @@ app.command("ops")(operators.ops)
 
 @app.callback(invoke_without_command=True)
 def options(
-    context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the versions and leave.")] = False,
 ) -> None:
     """Export PyTorch models to ONNX, and look at the result."""
+    # `debug` is read in main(), which takes it at any place of the command line.
     if version:
-        from importlib.metadata import version as version_of  # noqa: PLC0415 - wanted here alone
-
-        typer.echo(f"onnxport {version_of('onnxport')}")
+        typer.echo(", ".join(f"{name} {_version(name)}" for name in ("onnxport-cli", "onnxport")))
         raise typer.Exit
-    context.obj = Output(debug=debug)
 
 
 def main() -> None:
-    """Run the command; errors of ours become one message and an exit code."""
+    """Run the command; errors become one message and an exit code."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
     try:
-        app()
+        app(arguments, prog_name="onnxport")
     except OnnxExporterError as error:
-        if "--debug" in sys.argv:
+        if debug:
             raise
-        Output().errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
-        raise SystemExit(2 if isinstance(error, InvalidArgument) else 1) from None
+        _fail(f"error: {error}", 2 if isinstance(error, InvalidArgument) else 1)
     except Exception as error:  # the user's own code, called by a factory or a forward
-        if "--debug" in sys.argv:
+        if debug:
             raise
-        Output().errors.print(
-            f"error: {type(error).__name__}: {error}\n  Run it again with --debug for the traceback.",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
-        raise SystemExit(1) from None
+        _fail(f"error: {type(error).__name__}: {error}\n  Run it again with --debug for the traceback.", 1)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    Output().errors.print(message, markup=False, highlight=False, soft_wrap=True)
+    raise SystemExit(code) from None
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +20,9 @@ class Output:
 
     Attributes:
         as_json: whether standard output is one JSON document.
-        debug: whether errors come with a traceback.
     """
 
     as_json: bool = False
-    debug: bool = False
 
     @property
     def console(self) -> Console:
@@ -60,13 +59,17 @@ class Output:
             # Not through rich, which would wrap lines.
             print(json.dumps(content, indent=2))  # noqa: T201 - the command's output
 
-    @contextmanager
+    @contextlib.contextmanager
     def working(self, what: str) -> Iterator[None]:
-        """Show that something takes its time; silent where standard error is no terminal."""
-        if self.errors.is_terminal:
-            with self.errors.status(what):
-                yield
-        else:
+        """Show that something takes its time; silent where standard error is no terminal.
+
+        What other code prints meanwhile goes to standard error if standard output is a JSON document.
+        """
+        with contextlib.ExitStack() as stack:
+            if self.as_json:
+                stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+            if self.errors.is_terminal:
+                stack.enter_context(self.errors.status(what))
             yield
 
 

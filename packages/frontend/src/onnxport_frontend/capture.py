@@ -143,7 +143,7 @@ def _follow(request: _Request, result: Result) -> _Draft:
     scripted = private.is_script_object(model)
     weights = Weights(model if isinstance(model, torch.nn.Module) else None)
     names = naming.Naming(request.input_names, request.output_names, request.dynamic_axes)
-    inliner = Inliner(weights, Typer(DimSource()), _class_names(model), request.keeps_function)
+    inliner = Inliner(weights, Typer(DimSource("trace")), _class_names(model), request.keeps_function)
     positions = [index for index, leaf in enumerate(call.leaves) if _is_input(leaf, scripted)]
     inputs = _inputs(inliner.typer, call, positions, names)
     returned = script.follow(inliner, model, call, dict(zip(positions, inputs, strict=True)), result)
@@ -210,7 +210,7 @@ def _check_model(model: object) -> None:
         raise InvalidArgument(f"{model.__name__} is a class", hint=f"Make a model of it: {model.__name__}(...).")
     if not isinstance(model, torch.nn.Module) and not private.is_script_object(model):
         raise InvalidArgument(
-            f"a {type(model).__name__} is no model",
+            f"an object of type {type(model).__name__} is no model",
             why="capture takes an nn.Module, a ScriptModule or a ScriptFunction",
             hint="Call a function from the forward of an nn.Module.",
         )
