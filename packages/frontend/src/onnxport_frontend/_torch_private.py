@@ -6,6 +6,7 @@ Each was tried on torch 2.13, with the tests of this package.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -102,6 +103,13 @@ def inputs_of(node: Node) -> list[Value]:
 def outputs_of(node: Node) -> list[Value]:
     """The outputs of a node, as :func:`inputs_of` gives the inputs."""
     return [node.outputsAt(index) for index in range(node.outputsSize())]
+
+
+def calls_any(graph: Graph, kinds: frozenset[str]) -> bool:
+    """Whether a node of one of these kinds is in a graph, its blocks, or what it calls."""
+    inlined: Graph = graph.copy()
+    _C._jit_pass_inline(inlined)
+    return any(inlined.findNode(kind, True) is not None for kind in sorted(kinds))
 
 
 def parse_schema(text: str) -> FunctionSchema:
@@ -286,3 +294,88 @@ def keep_in_trace(tensor: torch.Tensor) -> None:
 def registered_schemas() -> list[FunctionSchema]:
     """The schemas of all operators that TorchScript knows; there is no public list. Tried on torch 2.13."""
     return list(torch._C._jit_get_all_schemas())
+
+
+# --- decompositions, for decompose.py; make_fx is documented, what it needs for dynamic sizes is not -------------
+
+#: Functions that do what operators do, by operator.
+Decompositions = dict[Any, Callable[..., Any]]
+
+
+def overload_of(namespace: str, name: str, overload: str) -> Any | None:
+    """The operator, if ``torch.ops`` has it."""
+    packet = getattr(getattr(torch.ops, namespace, None), name, None)
+    return getattr(packet, overload or "default", None)
+
+
+def decompositions(keeps: Callable[[str, str, str], bool]) -> Decompositions:
+    """torch's ways to express operators in others.
+
+    Args:
+        keeps: whether an operator, by namespace, name and overload, is to stay as it is.
+    """
+    from torch._decomp import decomposition_table  # noqa: PLC0415 - only models that need it pay for the import
+
+    def goes(operator: Any) -> bool:
+        # What writes is kept: its functional form is found where all writes are resolved.
+        if not isinstance(operator, torch._ops.OpOverload) or operator._schema.is_mutable:
+            return False
+        return not keeps(*operator._schema.name.split("::"), operator._schema.overload_name)
+
+    found = {operator: function for operator, function in decomposition_table.items() if goes(operator)}
+    for text in _C._dispatch_get_registrations_for_dispatch_key("CompositeImplicitAutograd"):
+        namespace, _, rest = text.partition("::")
+        name, _, overload = rest.partition(".")
+        operator = overload_of(namespace, name, overload) if namespace == "aten" else None
+        if operator is not None and operator not in found and goes(operator):
+            found[operator] = operator.decompose
+    return found
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ExampleTensor:
+    """A tensor to trace a decomposition with: element type, sizes, and which of them stay open."""
+
+    dtype: torch.dtype
+    sizes: tuple[int, ...]
+    dynamic: tuple[bool, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ExampleInt:
+    """A number that stays open."""
+
+    value: int
+
+
+def trace_decomposition(
+    function: Callable[..., Any], examples: list[ExampleTensor | ExampleInt], table: Decompositions
+) -> torch.fx.GraphModule:
+    """What a function of tensors and numbers does, in operators that ``table`` does not have.
+
+    No data is needed: open sizes are symbols, and a size that was decided upon is a number in the graph. The caller
+    holds the tracing lock. Tried on torch 2.13.
+    """
+    from torch._subclasses import FakeTensorMode  # noqa: PLC0415 - only models that need it pay for sympy
+    from torch.fx.experimental.proxy_tensor import make_fx  # noqa: PLC0415 - as above
+    from torch.fx.experimental.symbolic_shapes import (  # noqa: PLC0415 - as above
+        DimDynamic,
+        ShapeEnv,
+        StatelessSymbolicContext,
+    )
+
+    env: Any = ShapeEnv(specialize_zero_one=False, duck_shape=False)
+    mode = FakeTensorMode(shape_env=env, allow_non_fake_inputs=True)
+    inputs: list[Any] = []
+    for index, example in enumerate(examples):
+        source = torch._dynamo.source.ConstantSource(f"example{index}")
+        if isinstance(example, ExampleInt):
+            symbol = env.create_symbol(example.value, source, DimDynamic.DYNAMIC, positive=None)
+            inputs.append(env.create_symintnode(symbol, hint=example.value, source=source))
+            continue
+        dims = [DimDynamic.DYNAMIC if dynamic else DimDynamic.STATIC for dynamic in example.dynamic]
+        context = StatelessSymbolicContext(dynamic_sizes=dims)
+        tensor = torch.empty(example.sizes, dtype=example.dtype)
+        inputs.append(mode.from_tensor(tensor, symbolic_context=context, source=source))
+    with torch.no_grad(), mode:
+        return make_fx(function, decomposition_table=table, pre_dispatch=True)(*inputs)

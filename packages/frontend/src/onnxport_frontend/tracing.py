@@ -24,7 +24,7 @@ from onnxport_frontend.watching import Watching
 # (torch.jit._trace._trace_module_map: a second thread's trace would lose its modules), the warning filters that catch
 # what a trace freezes belong to the process before Python 3.14, and so do the flag behind is_in_onnx_export() and the
 # switch of the attention kernels. Everything else of a capture runs without it. Reentrant, because a model may export.
-_TRACING = threading.RLock()
+TRACING = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +117,7 @@ class _Flat:
 def _running(model: Any, training: bool | None) -> Iterator[list[Finding]]:
     """Everything that must hold while the user's code runs; what it raises becomes ``CaptureFailed``."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_TRACING)
+        stack.enter_context(TRACING)
         if isinstance(model, torch.nn.Module):
             stack.enter_context(preserved(model, training))
         stack.enter_context(private.onnx_export_flag())

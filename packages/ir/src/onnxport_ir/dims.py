@@ -90,14 +90,19 @@ Dim = int | SymDim
 
 
 class DimSource:
-    """Gives out sizes of which nothing is known; one per export, so that names repeat from run to run."""
+    """Gives out sizes of which nothing is known; one per stage of an export, so that names repeat from run to run.
 
-    def __init__(self) -> None:
+    Args:
+        prefix: keeps the names of one stage apart from those of another.
+    """
+
+    def __init__(self, prefix: str = "") -> None:
+        self._prefix = prefix
         self._count = itertools.count()
 
     def unknown(self, hint: int | None = None) -> SymDim:
         """A size that equals no other."""
-        return SymDim.named(f"?{next(self._count)}", hint)
+        return SymDim.named(f"?{self._prefix}{next(self._count)}", hint)
 
 
 def hint_of(dim: Dim) -> int | None:
