@@ -395,9 +395,7 @@ def test_optimize_false_gives_the_same_values() -> None:
         ("fallback", True),
         ("operator_export_type", torch.onnx.OperatorExportTypes.ONNX_ATEN),
         ("do_constant_folding", False),
-        ("custom_opsets", {"domain": 2}),
         ("export_modules_as_functions", {nn.Linear}),
-        ("autograd_inlining", False),
     ],
 )
 def test_parameters_for_later_are_refused(name: str, value: object, tmp_path: Path) -> None:
