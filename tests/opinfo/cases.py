@@ -10,24 +10,21 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import torch
-from torch.testing._internal.common_methods_invocations import op_db
-from torch.utils import _pytree as pytree
-
 import onnxport
+import torch
 from onnxport.export import build
 from onnxport.options import ExportOptions
 from onnxport.runtime import create_session, run_session
 from onnxport_frontend import Captured, capture
 from onnxport_ir.proto import to_proto
 from onnxport_symbolics import Registry, Target
+from torch.testing._internal.common_methods_invocations import op_db
+from torch.utils import _pytree as pytree
 
 DTYPES = {"float32": torch.float32, "int64": torch.int64, "bool": torch.bool, "float16": torch.float16}
 SAMPLES = 4
 #: Their results are whatever the memory held.
-UNINITIALISED = frozenset(
-    {"empty", "empty_like", "empty_permuted", "empty_strided", "new_empty", "new_empty_strided"}
-)
+UNINITIALISED = frozenset({"empty", "empty_like", "empty_permuted", "empty_strided", "new_empty", "new_empty_strided"})
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,9 +21,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from cases import Outcome, names, run_case
-
+import onnx
 import onnxport
+import onnxruntime
+import torch
+from cases import Outcome, names, run_case
 from onnxport_symbolics import default_registry
 
 Case = tuple[int, str, str]
@@ -109,8 +111,6 @@ class _Worker:
 
 
 def _work(pipe: Any, opsets: list[int]) -> None:
-    import torch
-
     torch.set_num_threads(1)
     registry = default_registry()
     while True:
@@ -126,10 +126,6 @@ def _failed(case: Case, opsets: list[int], status: str, detail: str) -> list[Out
 
 
 def _save(path: Path, outcomes: list[Outcome]) -> None:
-    import onnx
-    import onnxruntime
-    import torch
-
     versions = {"torch": torch.__version__, "onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__}
     content = {"versions": versions, "cases": [dataclasses.asdict(outcome) for outcome in outcomes]}
     path.write_text(json.dumps(content, indent=1) + "\n")

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from onnxport_ir.captured import Arg, Block, CapturedGraph, Device, Enumeral, Eqn, PyObject, TensorLiteral, Var, arg_vars
+from onnxport_ir.captured import (
+    Arg,
+    Block,
+    CapturedGraph,
+    Device,
+    Enumeral,
+    Eqn,
+    PyObject,
+    TensorLiteral,
+    Var,
+    arg_vars,
+)
 from onnxport_ir.dtypes import DType
 from onnxport_ir.errors import InternalError
 
