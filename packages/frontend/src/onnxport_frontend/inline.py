@@ -6,6 +6,7 @@ only while this runs. What an operator is called with has been bound to its sche
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,9 +14,10 @@ from typing import Any
 import torch
 from onnxport_ir.captured import Arg, Block, Eqn, ModuleCall, OpName, PyObject, Var
 from onnxport_ir.errors import CaptureFailed, InternalError, NotYetSupported, OnnxExporterError, Place, UnsafeMutation
-from onnxport_ir.types import AnyType
+from onnxport_ir.types import AnyType, OptionalType
 
 from onnxport_frontend import _torch_private as private
+from onnxport_frontend.dictionaries import EnumMember, StaticDict, call_dict, call_enum
 from onnxport_frontend.fold import FOLDED, fold
 from onnxport_frontend.places import Places
 from onnxport_frontend.schema import Schema, Schemas, literal, tensor_literal
@@ -40,14 +42,7 @@ class _Function:
     """A function in a graph; its body is reached through the call."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class StaticDict:
-    """A dictionary that is never written to, with literals as keys."""
-
-    items: tuple[tuple[Arg, Arg], ...]
-
-
-Known = Arg | _Module | _Function | StaticDict
+Known = Arg | _Module | _Function | StaticDict | EnumMember
 
 
 @dataclass(slots=True, eq=False)
@@ -86,6 +81,8 @@ class Inliner:
     _schemas: Schemas = field(default_factory=Schemas)
     _places: Places = field(default_factory=Places)
     _block_depth: int = 0
+    _root: private.Graph | None = None
+    _writes_lists: bool | None = None
 
     def module(self, cpp: Any, args: Sequence[Known]) -> list[Known]:
         """Follow ``forward`` of the user's model; gives its results."""
@@ -100,6 +97,8 @@ class Inliner:
     def graph(self, graph: private.Graph, path: str, args: Sequence[Known]) -> list[Known]:
         """Follow a graph with these values as its inputs; gives its results."""
         frame = _Frame(path)
+        if self._root is None:
+            self._root = graph
         for value, arg in zip(graph.inputs(), args, strict=True):
             frame.values[value.unique()] = arg
         self._nodes(graph.nodes(), frame)
@@ -130,6 +129,10 @@ class Inliner:
     # One method per kind of node; each enters the node's outputs into the frame.
 
     def _operator(self, node: private.Node, frame: _Frame) -> None:
+        inputs = private.inputs_of(node)
+        if inputs and isinstance(frame.values[inputs[0].unique()], (StaticDict, EnumMember)):
+            self._static(node, frame)
+            return
         schema = self._schemas.of(node)
         given = self._args(node, frame)
         outputs = private.outputs_of(node)
@@ -150,6 +153,18 @@ class Inliner:
         for output, variable in zip(outputs, variables, strict=True):
             frame.values[output.unique()] = variable
 
+    def _static(self, node: private.Node, frame: _Frame) -> None:
+        """An operator on a dictionary or a member of an enumeration: it has a result now."""
+        first, *rest = [frame.values[value.unique()] for value in private.inputs_of(node)]
+        name = OpName.parse(node.kind()).name
+        if isinstance(first, StaticDict):
+            result = call_dict(name, first, rest, self._block_depth)
+        else:
+            result = call_enum(name, [first, *rest])
+        outputs = private.outputs_of(node)
+        if outputs:
+            frame.values[outputs[0].unique()] = result
+
     def _emit(
         self,
         node: private.Node,
@@ -169,7 +184,10 @@ class Inliner:
         if value is None and output.type().kind() == "FunctionType":
             frame.values[output.unique()] = _Function()
         else:
-            frame.values[output.unique()] = value if type(value) in _PLAIN else self._literal(value)
+            frame.values[output.unique()] = value if type(value) in _PLAIN else self._known(value)
+
+    def _known(self, value: Any) -> Known:
+        return _enum_member(value) if isinstance(value, enum.Enum) else self._literal(value)
 
     def _literal(self, value: Any) -> Arg:
         if isinstance(value, torch.Tensor):
@@ -188,8 +206,17 @@ class Inliner:
         value = owner.cpp.getattr(name)
         path = owner.member(name)
         frame.values[node.output().unique()] = (
-            _Module(path, value) if private.is_cpp_module(value) else self._attribute(path, value)
+            _Module(path, value) if private.is_cpp_module(value) else self._attribute_of(path, value)
         )
+
+    def _attribute_of(self, path: str, value: Any) -> Known:
+        if isinstance(value, enum.Enum):
+            return _enum_member(value)
+        if isinstance(value, dict):
+            # It would be another dictionary with each use, and outlives the call: writes to it are refused.
+            pairs = [(key, self._attribute_of(f"{path}.{key}", item)) for key, item in value.items()]
+            return StaticDict.of(pairs, -1)
+        return self._attribute(path, value)
 
     def _attribute(self, path: str, value: Any) -> Arg:
         if isinstance(value, torch.Tensor):
@@ -228,9 +255,10 @@ class Inliner:
             frame.values[value.unique()] = result
 
     def _sequence(self, node: private.Node, frame: _Frame) -> None:
-        """A tuple, or a list: its elements, unless something writes to the list."""
+        """A tuple, or a list: its elements, unless something may write to the list."""
         output = node.output()
-        if self._is_written(output):
+        is_list = node.kind() == "prim::ListConstruct"
+        if is_list and (self._is_written(output) or (_escapes(output) and self._has_list_writes())):
             self._operator(node, frame)
         else:
             frame.values[output.unique()] = tuple(self._args(node, frame))
@@ -242,13 +270,25 @@ class Inliner:
                 return True
         return False
 
+    def _has_list_writes(self) -> bool:
+        """Whether anything in the whole program writes to a list."""
+        if self._writes_lists is None:
+            self._writes_lists = self._root is None or private.calls_any(self._root, _LIST_WRITES)
+        return self._writes_lists
+
     def _dict(self, node: private.Node, frame: _Frame) -> None:
-        args = self._args(node, frame)
-        keys, values = args[0::2], args[1::2]
-        if self._is_written(node.output()) or not all(isinstance(key, (str, int, float, bool)) for key in keys):
+        given = [frame.values[value.unique()] for value in private.inputs_of(node)]
+        pairs = [(as_arg(key), value) for key, value in zip(given[0::2], given[1::2], strict=True)]
+        frame.values[node.output().unique()] = StaticDict.of(pairs, self._block_depth)
+
+    def _cast(self, node: private.Node, frame: _Frame) -> None:
+        """What only the compiler needs to know, unless the value may be None when the model runs."""
+        (value,) = private.inputs_of(node)
+        known = frame.values[value.unique()]
+        if isinstance(known, Var) and isinstance(known.type, OptionalType):
             self._operator(node, frame)
         else:
-            frame.values[node.output().unique()] = StaticDict(tuple(zip(keys, values, strict=True)))
+            frame.values[node.output().unique()] = known
 
     def _unpack(self, node: private.Node, frame: _Frame) -> None:
         value = frame.values[node.input().unique()]
@@ -270,10 +310,6 @@ class Inliner:
             raise NotYetSupported("a slice of a tuple that only the running model has")
         frame.values[node.output().unique()] = value[node.i("beg") : node.i("end")]
 
-    def _same(self, node: private.Node, frame: _Frame) -> None:
-        """A node that only changes what the compiler knows of its input."""
-        frame.values[node.output().unique()] = frame.values[node.input().unique()]
-
     def _if(self, node: private.Node, frame: _Frame) -> None:
         (condition,) = self._args(node, frame)
         branches = list(node.blocks())
@@ -288,7 +324,17 @@ class Inliner:
         self._bind(node, outputs, frame)
 
     def _loop(self, node: private.Node, frame: _Frame) -> None:
-        trip_count, condition, *carried = self._args(node, frame)
+        trip_count, condition, *carried = [frame.values[value.unique()] for value in private.inputs_of(node)]
+        is_short = isinstance(trip_count, int) and trip_count <= _FEW_TURNS and condition is True
+        try:
+            self._keep_loop(node, frame, [as_arg(value) for value in (trip_count, condition, *carried)])
+        except (NotYetSupported, UnsafeMutation):
+            # A dictionary, say, whose keys are those of the turns: they are known one by one.
+            if not is_short or not self._unroll(node, frame, trip_count, carried):
+                raise
+
+    def _keep_loop(self, node: private.Node, frame: _Frame, args: list[Arg]) -> None:
+        trip_count, condition, *carried = args
         (body,) = node.blocks()
         inputs = list(body.inputs())
         for initial, value in zip(carried, inputs[1:], strict=True):
@@ -298,10 +344,27 @@ class Inliner:
         for value, variable in zip(inputs, variables, strict=True):
             frame.values[value.unique()] = variable
         block = self._block(body, frame, variables)
-        outputs = tuple(self.typer.unknown(value) for value in private.outputs_of(node))
+        outputs = tuple(self.typer.unknown(value) for value in node.outputs())
         names = ("max_trip_count", "cond", *(f"carried{index}" for index in range(len(carried))))
         self._emit(node, frame, _LOOP, (trip_count, condition, *carried), names, outputs, (block,))
         self._bind(node, outputs, frame)
+
+    def _unroll(self, node: private.Node, frame: _Frame, count: Known, carried: Sequence[Known]) -> bool:
+        """Follow the turns one after the other; gives whether their number is known."""
+        (body,) = node.blocks()
+        before, values = len(self.eqns), list(carried)
+        for turn in range(count if isinstance(count, int) else 0):
+            for value, known in zip(body.inputs(), [turn, *values], strict=True):
+                frame.values[value.unique()] = known
+            self._nodes(body.nodes(), frame)
+            goes_on, *values = [frame.values[value.unique()] for value in body.outputs()]
+            if not isinstance(goes_on, bool):
+                del self.eqns[before:]
+                return False
+            if not goes_on:
+                break
+        self._bind(node, values, frame)
+        return True
 
     def _block(self, block: private.Block, frame: _Frame, inputs: tuple[Var, ...]) -> Block:
         """Follow a body; its values are in the same numbering as those around it."""
@@ -351,6 +414,15 @@ class Inliner:
         return name
 
 
+_FEW_TURNS = 64
+_LIST_WRITES = frozenset(
+    f"aten::{name}"
+    for name in ("append", "insert", "extend", "pop", "_set_item", "Delete", "clear", "reverse", "sort", "remove")
+) | {"aten::add_", "aten::mul_"}
+_ESCAPES = frozenset(
+    {"prim::Return", "prim::If", "prim::Loop", "prim::CallMethod", "prim::CallFunction", "prim::TupleConstruct"}
+    | {"prim::ListConstruct", "prim::DictConstruct", "aten::append", "aten::_set_item", "aten::insert"}
+)
 _PLAIN = frozenset({type(None), bool, int, float, str})
 _IF = OpName("prim", "If")
 _LOOP = OpName("prim", "Loop")
@@ -369,7 +441,7 @@ _RULES: dict[str, Callable[[Inliner, private.Node, _Frame], None]] = {
     "prim::ListUnpack": Inliner._unpack,
     "prim::TupleIndex": Inliner._tuple_index,
     "prim::TupleSlice": Inliner._tuple_slice,
-    "prim::unchecked_cast": Inliner._same,
+    "prim::unchecked_cast": Inliner._cast,
     "prim::If": Inliner._if,
     "prim::Loop": Inliner._loop,
     "prim::PythonOp": Inliner._python_op,
@@ -382,13 +454,24 @@ def as_arg(value: Known) -> Arg:
     Raises:
         NotYetSupported: for what exists only while graphs are followed.
     """
-    if not isinstance(value, (_Module, _Function, StaticDict)):
+    if not isinstance(value, (_Module, _Function, StaticDict, EnumMember)):
         return value
     if isinstance(value, _Module):
         raise NotYetSupported(f"the module {value.path} as a value")
     if isinstance(value, _Function):
         raise NotYetSupported("a function as a value")
+    if isinstance(value, EnumMember):
+        raise NotYetSupported(f"{value.enum}.{value.name} as a value")
     raise NotYetSupported("a dictionary as an argument or the result of a branch")
+
+
+def _escapes(value: private.Value) -> bool:
+    """Whether a list goes where its uses cannot be seen from here."""
+    return any(use.user.kind() in _ESCAPES for use in value.uses())
+
+
+def _enum_member(value: enum.Enum) -> EnumMember:
+    return EnumMember(type(value).__qualname__, value.name, literal(value.value))
 
 
 def _refuse_lost_writes(schema: Schema, args: tuple[Arg, ...]) -> None:

@@ -13,7 +13,8 @@ from onnxport_ir.errors import CaptureFailed, InternalError, NotYetSupported
 from onnxport_ir.types import OpaqueType, SequenceType, TupleType
 
 from onnxport_frontend import _torch_private as private
-from onnxport_frontend.inline import Inliner, Known, StaticDict, as_arg
+from onnxport_frontend.dictionaries import StaticDict
+from onnxport_frontend.inline import Inliner, Known, as_arg
 from onnxport_frontend.schema import literal
 from onnxport_frontend.signature import Call
 from onnxport_frontend.structure import Tree
@@ -110,7 +111,7 @@ def _argument(tree: Tree, leaves: Iterator[Known]) -> Known:
         return next(leaves)
     pairs = _argument_list(tree, leaves)
     if tree.kind is not None and issubclass(tree.kind, dict):
-        return StaticDict(tuple((name, as_arg(value)) for name, value in pairs))
+        return StaticDict.of(pairs, 0)
     return tuple(as_arg(value) for _, value in pairs)
 
 
@@ -132,7 +133,7 @@ def _scripted(inliner: Inliner, known: list[Known], result: Result) -> Returned:
         if isinstance(value, Var) and isinstance(value.type, TupleType) and not tree.is_leaf:
             value = inliner.unpack(value, value.type.elements)
         if isinstance(value, StaticDict):
-            value = tuple(item for _, item in value.items)
+            value = tuple(as_arg(item) for _, item in value.items)
         if isinstance(value, tuple) and not tree.is_leaf:
             children = tuple(align(item, child) for item, child in zip(value, tree.children, strict=True))
             return Tree(tree.kind, tree.names, children, tree.build)

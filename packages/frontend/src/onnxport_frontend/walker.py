@@ -173,6 +173,11 @@ def _list_construct(state: TensorState, eqn: Eqn) -> bool:
     return True
 
 
+def _cast(state: TensorState, eqn: Eqn) -> bool:
+    """What was a value or None is the value; the schema does not say that it is the same tensor."""
+    return _list_construct(state, eqn)
+
+
 def _list_unpack(state: TensorState, eqn: Eqn) -> bool:
     parts = _list_of_views(state, eqn.args[0])
     if parts is None or parts.parent is None or parts.step is None:
@@ -217,6 +222,7 @@ _STRUCTURES: dict[str, Callable[[TensorState, Eqn], bool]] = {
     "prim::TupleConstruct": _tuple_construct,
     "prim::TupleUnpack": _tuple_unpack,
     "prim::ListConstruct": _list_construct,
+    "prim::unchecked_cast": _cast,
     "prim::ListUnpack": _list_unpack,
     "aten::__getitem__": _get_item,
     "aten::select": _get_item,

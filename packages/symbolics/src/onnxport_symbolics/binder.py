@@ -20,6 +20,8 @@ import numpy as np
 from onnxport_ir import Device, DType, Enumeral, TensorLiteral, Value
 from onnxport_ir.errors import InternalError, NeedsStatic, UnsupportedCase
 
+from onnxport_symbolics.scalar_types import dtype_of, number_of
+
 if TYPE_CHECKING:
     from onnxport_symbolics.op import Op
 
@@ -215,6 +217,8 @@ def _to_number_or_value(op: Op, name: str, arg: Lowered) -> Any:
     """A number stays one, so that it takes part in type promotion as a number; a tensor stays a tensor."""
     if isinstance(arg, TensorLiteral) and arg.wrapped_number:
         return arg.tensor.numpy().item()
+    if isinstance(arg, DType):
+        return number_of(arg)
     if isinstance(arg, bool | int | float | complex):
         return arg
     return _to_value(op, name, arg)
@@ -241,6 +245,8 @@ def _to_str(op: Op, name: str, arg: Lowered) -> str:
 
 
 def _to_dtype(op: Op, name: str, arg: Lowered) -> DType:
+    if isinstance(arg, int) and not isinstance(arg, bool):
+        arg = dtype_of(arg)
     if not isinstance(arg, DType):
         raise UnsupportedCase(f"argument {name}={_show(arg)} is no element type", where=op.place)
     return arg

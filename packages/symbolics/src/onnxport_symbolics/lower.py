@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Literal
 
 from onnxport_ir import (
@@ -12,6 +12,7 @@ from onnxport_ir import (
     Eqn,
     Model,
     OpName,
+    OptionalType,
     Output,
     ScalarType,
     SequenceType,
@@ -26,6 +27,7 @@ from onnxport_ir.dims import Dim
 from onnxport_ir.errors import (
     InternalError,
     LoweringError,
+    NeedsStatic,
     Refusal,
     UnsupportedCase,
     UnsupportedOperator,
@@ -42,7 +44,7 @@ from onnxport_symbolics.emitter import Emitter, Scope
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.registry import Handler, Registry
 from onnxport_symbolics.script_lists import HAND_ON, WRITES
-from onnxport_symbolics.structures import ListCell, ModelRaises, contents, contents_once
+from onnxport_symbolics.structures import TAKES_MAYBE, ListCell, Maybe, ModelRaises, contents, contents_once
 from onnxport_symbolics.target import Target
 
 #: What becomes of loops with a constant number of turns.
@@ -80,6 +82,26 @@ def lower(graph: CapturedGraph, registry: Registry, target: Target, *, loops: Lo
     for value, output in zip(block.outputs, graph.outputs, strict=True):
         _name_axes(value, output)
     return model
+
+
+def refusals(graph: CapturedGraph, registry: Registry, target: Target, *, loops: Loops = "keep") -> list[Refusal]:
+    """What :func:`lower` would refuse of a graph, each operator and place once.
+
+    Args:
+        graph: as for :func:`lower`.
+        registry: as for :func:`lower`.
+        target: as for :func:`lower`.
+        loops: as for :func:`lower`.
+    """
+    block = Block(name=graph.name)
+    lowering = Lowering(registry, Emitter(target.opset, block), graph, loops)
+    lowering.inputs(graph, block)
+    with suppress(ModelRaises):
+        lowering.run(graph.eqns)
+    return merge_refusals(lowering.refusals)
+
+
+_NO_NUMBERS: frozenset[Value] = frozenset()
 
 
 class Attempt:
@@ -239,10 +261,21 @@ class Lowering:
             return lowered
         if isinstance(lowered, TensorLiteral):
             return self.op.const(lowered.tensor.numpy(), lowered.tensor.dtype)
+        if isinstance(lowered, Maybe):
+            return self._optional(lowered)
         if isinstance(lowered, bool | int | float):
             kind = var_type.kind if isinstance(var_type, ScalarType) else type(lowered).__name__
             return self.op.const(lowered, scalar_dtype(kind))
         raise self.op.refuse(f"{lowered!r} as a value of the exported model")
+
+    def _optional(self, maybe: Maybe) -> Value:
+        """A value that may be None as an ONNX Optional."""
+        value = self.as_value(maybe.value)
+        kind = TensorType(value.dtype) if value.is_tensor else value.value_type
+        (result,) = self.op.branch(
+            maybe.present, lambda: self.op.Optional(value), lambda: self.op.Optional(None, type=kind)
+        )
+        return self.op.retype(result, OptionalType(value.value_type))
 
     def raise_refusals(self) -> None:
         """Raise what was refused, if anything: one error as it is, several in a report."""
@@ -278,14 +311,35 @@ class Lowering:
             args = tuple(contents_once(self.raw(arg)) for arg in eqn.args)
         else:
             args = tuple(self.value(arg) for arg in eqn.args)
+        if self._has_lists and eqn.op.base not in TAKES_MAYBE:
+            self._refuse_maybe(eqn, args)
         if self._has_stand_ins:
             if any(map(_is_poisoned, args)):
                 return (POISONED,) * len(eqn.outputs)
             _raise_refused(args)
         self.op.expected = tuple(var.type for var in eqn.outputs)
+        self.op.numbers = frozenset(self._numbers(eqn.args)) or _NO_NUMBERS
         bound = handler.signature.bind(self.op, eqn.names, args)
         result = handler.function(self.op, **bound)
         return self._results(eqn, result)
+
+    def _refuse_maybe(self, eqn: Eqn, args: Sequence[Lowered]) -> None:
+        for name, arg in zip(eqn.names, args, strict=True):
+            if isinstance(arg, Maybe) or (isinstance(arg, tuple) and any(isinstance(item, Maybe) for item in arg)):
+                raise NeedsStatic(f"{eqn.op} with {name} that is None in some runs and not in others")
+
+    def _numbers(self, args: Sequence[Arg]) -> Iterator[Value]:
+        """The values among arguments that are numbers of the script language, or lists of them."""
+        for arg in args:
+            if isinstance(arg, tuple):
+                yield from self._numbers(arg)
+            elif isinstance(arg, Var) and arg.type.__class__ is not TensorType:
+                kind = arg.type.element if isinstance(arg.type, SequenceType) else arg.type
+                if isinstance(kind, ScalarType):
+                    found = self.value(arg)
+                    yield from (
+                        item for item in (found if isinstance(found, tuple) else (found,)) if isinstance(item, Value)
+                    )
 
     def _handler(self, name: OpName) -> Handler | None:
         if name not in self._found:

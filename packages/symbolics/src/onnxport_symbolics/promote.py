@@ -64,10 +64,10 @@ def result_dtype(op: Op, *operands: TensorOrNumber) -> DType:
     """
     kinds: list[DType | None] = [None, None, None]
     for operand in operands:
-        if isinstance(operand, Value):
+        if isinstance(operand, Value) and operand not in op.numbers:
             kind, dtype = (0 if op.rank(operand) else 1), op.dtype(operand)
         else:
-            kind, dtype = 2, number_dtype(operand)
+            kind, dtype = 2, default_dtype(op, operand)
         known = kinds[kind]
         kinds[kind] = dtype if known is None else promote_dtypes(known, dtype)
     result: DType | None = None
@@ -84,6 +84,15 @@ def number_dtype(number: Scalar) -> DType:
     if isinstance(number, bool):
         return DType.BOOL
     return DType.INT64 if isinstance(number, int) else DType.FLOAT32
+
+
+def default_dtype(op: Op, operand: TensorOrNumber) -> DType:
+    """The element type of a tensor, or of one that is made of a number, known or not."""
+    if not isinstance(operand, Value):
+        return number_dtype(operand)
+    dtype = op.dtype(operand)
+    # The script language computes in float64, and makes tensors of the default type.
+    return DType.FLOAT32 if dtype is DType.FLOAT64 and operand in op.numbers else dtype
 
 
 def promote(op: Op, *operands: TensorOrNumber, to_float: bool = False) -> list[Value]:

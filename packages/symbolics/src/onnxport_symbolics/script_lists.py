@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from onnxport_ir import DType, Eqn, ScalarType, Value
 from onnxport_ir.errors import NeedsStatic
-from onnxport_ir.types import scalar_dtype
+from onnxport_ir.types import AnyType, scalar_dtype
 
 from onnxport_symbolics.binder import Lowered
 from onnxport_symbolics.op import Op
@@ -98,19 +98,27 @@ def _insert(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered,
 
 
 def _extend(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:
-    content, other = cell.content, contents_once(args[0])
-    if isinstance(other, tuple):
-        if isinstance(content, tuple):
-            return (*content, *other), cell
-        if content.is_sequence:
-            for item in other:
-                content = op.SequenceInsert(content, _tensor(op, item))
-            return content, cell
-        other = as_vector(op, contents(other), _dtype(op, cell))
-    mine = _as_value(op, cell)
-    if mine.is_sequence or other.is_sequence:
-        raise op.refuse("a list extended by a list of tensors whose length depends on the input")
-    return op.Concat(mine, other, axis=0), cell
+    return joined(op, cell.content, contents_once(args[0]), cell.element), cell
+
+
+def joined(op: Op, left: Lowered, right: Lowered, element: AnyType) -> Lowered:
+    """The elements of one list, then those of another."""
+    if isinstance(left, tuple) and isinstance(right, tuple):
+        return (*left, *right)
+    if isinstance(element, ScalarType):
+        sides = [_as_value(op, ListCell(side, element, 0)) for side in (left, right)]
+        return op.Concat(*sides, axis=0)
+    if isinstance(right, tuple):
+        result = left
+        for item in right:
+            result = op.SequenceInsert(result, _tensor(op, item))
+        return result
+    if isinstance(left, tuple):
+        result = right
+        for index, item in enumerate(left):
+            result = op.SequenceInsert(result, _tensor(op, item), op.const(index))
+        return result
+    raise op.refuse("two lists joined whose lengths both depend on the input")
 
 
 def _pop(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:

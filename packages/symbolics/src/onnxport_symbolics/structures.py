@@ -47,6 +47,13 @@ class Maybe:
     value: Lowered
 
 
+#: The operators that can be asked about a value that may be None; all others need to know.
+TAKES_MAYBE = frozenset(
+    {"aten::__is__", "aten::__isnot__", "aten::_unwrap_optional", "prim::unchecked_cast"}
+    | {"aten::__getitem__", "prim::TupleIndex", "prim::TupleUnpack", "prim::ListUnpack"}
+)
+
+
 class ModelRaises(Exception):
     """The block that is being lowered raises an error whatever the input is."""
 

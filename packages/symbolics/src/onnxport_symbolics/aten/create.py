@@ -12,7 +12,7 @@ from onnxport_ir import DType, TensorLiteral, Value
 
 from onnxport_symbolics import integers
 from onnxport_symbolics.op import Int, Op
-from onnxport_symbolics.promote import TensorOrNumber, expected_dtype, number_dtype
+from onnxport_symbolics.promote import TensorOrNumber, default_dtype, expected_dtype
 from onnxport_symbolics.registry import aten
 from onnxport_symbolics.shaping import expand_to, full, reshape
 
@@ -70,7 +70,7 @@ def ones(op: Op, size: Sequence[Int], dtype: DType | None) -> Value:
 @aten("full")
 def full_(op: Op, size: Sequence[Int], fill_value: TensorOrNumber, dtype: DType | None) -> Value:
     """full(SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None) -> Tensor"""
-    default = op.dtype(fill_value) if isinstance(fill_value, Value) else number_dtype(fill_value)
+    default = default_dtype(op, fill_value)
     return filled(op, size, fill_value, chosen_dtype(op, dtype, default))
 
 
@@ -135,7 +135,10 @@ def tensor(op: Op, dtype: DType | None, t: object = None, data: object = None) -
     """tensor.float(float t, *, ScalarType? dtype=None) -> Tensor; tensor(t[] data, ...) -> Tensor"""
     given = data if t is None else t
     found = _from_data(op, given)
-    return op.cast(found, chosen_dtype(op, dtype, op.dtype(found)))
+    is_number = not isinstance(given, Value | TensorLiteral) or given in op.numbers
+    # Numbers are float64 until they are a tensor.
+    default = DType.FLOAT32 if is_number and op.dtype(found) is DType.FLOAT64 else op.dtype(found)
+    return op.cast(found, chosen_dtype(op, dtype, default))
 
 
 @aten("as_tensor")
@@ -151,7 +154,7 @@ def _from_data(op: Op, data: object) -> Value:
     if isinstance(data, TensorLiteral):
         return op.const(data.tensor.numpy(), data.tensor.dtype)
     if isinstance(data, bool | int | float):
-        return op.const(data)
+        return op.const(data, DType.FLOAT64 if isinstance(data, float) else None)
     if not isinstance(data, tuple | list):
         raise op.refuse(f"a tensor made of {data!r}")
     items = [_from_data(op, item) for item in data]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from onnxport_ir import Device, DType, Value
+from onnxport_ir import Device, DType, Enumeral, Value
 
 from onnxport_symbolics.aten.joining import expand_like
+from onnxport_symbolics.aten.scalar_math import common
 from onnxport_symbolics.aten.scalars import numel, size
 from onnxport_symbolics.aten.sequence import elements
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten, prim
+from onnxport_symbolics.scalar_types import number_of
 
 
 @aten("sym_size")
@@ -91,10 +93,43 @@ def copy(op: Op, self: Value, src: Value) -> Value:
     return expand_like(op, op.cast(src, op.dtype(self)), self)
 
 
+@prim("layout")
+def layout(op: Op, a: Value) -> Enumeral:
+    """prim::layout(Tensor a) -> Layout"""
+    return Enumeral("Layout", 0)
+
+
+@prim("type")
+def device_type(op: Op, self: Device) -> str:
+    """prim::type(Device self) -> str"""
+    return self.name.partition(":")[0]
+
+
+@prim("is_cuda", "is_sparse", "is_quantized", "is_mkldnn", "is_meta", "requires_grad")
+def is_other(op: Op, a: Value) -> bool:
+    """prim::is_cuda(Tensor a) -> bool; prim::requires_grad(Tensor a) -> bool"""
+    return False
+
+
 @aten("__contains__.int_list", "__contains__.float_list", "__contains__.str_list")
-def contains(op: Op, l: object, item: object) -> bool:  # noqa: E741 - ATen's name
+def contains(op: Op, l: object, item: object) -> bool | Value:  # noqa: E741 - ATen's name
     """__contains__.int_list(int[] l, int item) -> bool; .float_list; .str_list"""
-    found = elements(op, l)
-    if any(isinstance(element, Value) for element in (*found, item)):
-        raise op.refuse("a search in a list for an element that depends on the input")
-    return item in found
+    wanted = _plain(item)
+    if isinstance(l, Value) and l.rank == 1 and isinstance(wanted, int | float | Value):
+        return op.Greater(op.ReduceSum(op.cast(op.Equal(*common(op, l, wanted)), DType.INT64), keepdims=0), 0)
+    unknown: Value | None = None
+    for found in map(_plain, elements(op, l)):
+        if not isinstance(found, Value) and not isinstance(wanted, Value):
+            if found == wanted:
+                return True
+        elif isinstance(found, str) or isinstance(wanted, str):
+            raise op.refuse("a search for a text that depends on the input")
+        else:
+            same = op.Equal(*common(op, found, wanted))  # type: ignore[arg-type]  # numbers, by the schema
+            unknown = same if unknown is None else op.Or(unknown, same)
+    return False if unknown is None else unknown
+
+
+def _plain(item: object) -> object:
+    """An element type as the number that the script language has for it."""
+    return number_of(item) if isinstance(item, DType) else item

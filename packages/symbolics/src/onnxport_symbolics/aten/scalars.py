@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from onnxport_ir import DType, Value
 
 from onnxport_symbolics.op import Int, Op
@@ -46,25 +47,19 @@ def num_to_tensor(op: Op, a: int | float | bool | Value) -> Value:
 @aten("Int", "IntImplicit")
 def to_int(op: Op, a: int | float | bool | Value) -> Int:
     """Int.Tensor(Tensor a) -> int"""
-    if not isinstance(a, Value):
-        return int(a)
-    return op.cast(a, DType.INT64)
+    return number_from(op, a, DType.INT64) if isinstance(a, Value) else int(a)
 
 
 @aten("Float", "FloatImplicit")
 def to_float(op: Op, a: int | float | bool | Value) -> float | Value:
     """Float.Tensor(Tensor a) -> float"""
-    if not isinstance(a, Value):
-        return float(a)
-    return op.cast(a, DType.FLOAT64)
+    return number_from(op, a, DType.FLOAT64) if isinstance(a, Value) else float(a)
 
 
 @aten("Bool")
 def to_bool(op: Op, a: int | float | bool | Value) -> bool | Value:
     """Bool.Tensor(Tensor a) -> bool"""
-    if not isinstance(a, Value):
-        return bool(a)
-    return op.cast(a, DType.BOOL)
+    return number_from(op, a, DType.BOOL) if isinstance(a, Value) else bool(a)
 
 
 @aten("ScalarImplicit", "item")
@@ -72,4 +67,20 @@ def scalar_implicit(
     op: Op, a: int | float | bool | Value | None = None, self: int | float | bool | Value | None = None
 ) -> object:
     """ScalarImplicit(Tensor a) -> Scalar; item(Tensor self) -> Scalar"""
-    return a if a is not None else self
+    given = self if a is None else a
+    if not isinstance(given, Value):
+        return given
+    dtype = op.dtype(given)
+    if dtype.is_complex:
+        raise op.refuse("a complex number")
+    kind = DType.BOOL if dtype is DType.BOOL else DType.FLOAT64 if dtype.is_float else DType.INT64
+    return number_from(op, given, kind)
+
+
+def number_from(op: Op, tensor: Value, dtype: DType) -> Value:
+    """The only element of a tensor as a number of the script language: of rank 0."""
+    scalar = tensor if tensor.rank == 0 else op.Reshape(tensor, op.const(np.zeros(0, np.int64)))
+    # A number and a tensor of the same value differ in type promotion, so that they must not be one value.
+    return (
+        op.alias(scalar) if scalar.dtype is dtype is DType.FLOAT64 and scalar.const is None else op.cast(scalar, dtype)
+    )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from onnxport_ir import DType, Value
+from onnxport_ir import DType, ScalarType, SequenceType, TensorLiteral, TensorType, Value
 from onnxport_ir.errors import NeedsStatic
+from onnxport_ir.types import scalar_dtype
 
+from onnxport_symbolics.aten import slicing
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten, prim
+from onnxport_symbolics.script_lists import joined, sorted_numbers
+from onnxport_symbolics.structures import as_sequence, as_vector
 
 
 def elements(op: Op, items: object) -> tuple[object, ...]:
@@ -50,12 +54,23 @@ def get_item(op: Op, list: object, idx: Int) -> object:
         return op.SequenceAt(list, op.scalar(idx, DType.INT64))
     if isinstance(list, Value) and list.rank == 1:
         return op.Gather(list, op.scalar(idx, DType.INT64))
-    if isinstance(idx, Value):
-        raise NeedsStatic("an index into a list that depends on the input", where=op.place)
     items = elements(op, list)
+    if isinstance(idx, Value):
+        return _chosen(op, items, idx)
     if not -len(items) <= idx < len(items):
         raise op.refuse(f"index {idx} of a list of {len(items)}")
     return items[idx]
+
+
+def _chosen(op: Op, items: tuple[object, ...], index: Value) -> Value:
+    """An element of a list of known length by an index that depends on the input."""
+    kind = op.expected[0] if op.expected else None
+    dtype = scalar_dtype(kind.kind) if isinstance(kind, ScalarType) else None
+    if dtype is not None:
+        return op.Gather(as_vector(op, items, dtype), index)
+    if not items or not all(isinstance(item, Value | TensorLiteral) for item in items):
+        raise NeedsStatic("an index that depends on the input, into a list of no tensors", where=op.place)
+    return op.SequenceAt(as_sequence(op, items, None), index)
 
 
 @aten("len")
@@ -75,8 +90,12 @@ def length(op: Op, a: object = None, t: Value | None = None, s: str | None = Non
 
 
 @aten("slice.t")
-def slice_list(op: Op, l: object, start: int | None, end: int | None, step: int) -> tuple[object, ...]:  # noqa: E741 - ATen's name
+def slice_list(op: Op, l: object, start: Int | None, end: Int | None, step: Int) -> object:  # noqa: E741 - ATen's name
     """slice.t(t[] l, int? start=None, int? end=None, int step=1) -> t[]"""
+    if isinstance(l, Value) and l.rank == 1 and isinstance(step, int):
+        return slicing.slice_(op, l, 0, start, end, step)
+    if isinstance(start, Value) or isinstance(end, Value) or isinstance(step, Value):
+        raise NeedsStatic("a part of a list whose bounds depend on the input", where=op.place)
     return elements(op, l)[start:end:step]
 
 
@@ -87,12 +106,19 @@ def copy_list(op: Op, l: object = None, self: object = None) -> object:  # noqa:
 
 
 @aten("add.t")
-def add_lists(op: Op, a: object, b: object) -> tuple[object, ...]:
+def add_lists(op: Op, a: object, b: object) -> object:
     """add.t(t[] a, t[] b) -> t[]"""
-    return (*elements(op, a), *elements(op, b))
+    kind = op.expected[0]
+    return joined(op, a, b, kind.element if isinstance(kind, SequenceType) else TensorType())
 
 
-@aten("mul.left_t")
+@aten("mul.left_t", "mul.right_")
 def multiply_list(op: Op, l: object, n: int) -> tuple[object, ...]:  # noqa: E741 - ATen's name
-    """mul.left_t(t[] l, int n) -> t[]"""
+    """mul.left_t(t[] l, int n) -> t[]; mul.right_(int n, t[] l) -> t[]"""
     return elements(op, l) * n
+
+
+@aten("sorted")
+def sorted_list(op: Op, input: object) -> tuple[object, ...]:
+    """sorted.int(int[](a) input) -> int[]"""
+    return sorted_numbers(op, input, reverse=False)
