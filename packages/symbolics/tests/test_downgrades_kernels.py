@@ -63,6 +63,7 @@ CASES = [
     case("BatchNormalization", IMAGE, *CHANNELS),
     case("GroupNormalization", IMAGE, *CHANNELS[:2], num_groups=2, tolerance=1e-5),
     case("GridSample", IMAGE, RNG.random((1, 2, 3, 2)) * 2 - 1, tolerance=1e-6),
+    case("Pad", np.zeros((0, 2, 3)), [0, 0, 1, 0, 0, 2], mode="wrap", name="empty"),
     case("OneHot", np.array([1, 0, 3]), 4, np.array([0.5, 2.0])),
 ]
 

@@ -13,7 +13,7 @@ from onnxport_ir import DType, Value
 from onnxport_symbolics.calls import Call, backport_of, stand_in
 from onnxport_symbolics.downgrades.axes import first
 from onnxport_symbolics.downgrades.resize import resampled, with_all_axes
-from onnxport_symbolics.downgrades.shaping import depth_to_space, space_to_depth
+from onnxport_symbolics.downgrades.shaping import depth_to_space, pad_without_wrap, space_to_depth
 from onnxport_symbolics.op import Op
 
 # Any: the attributes of the operator.
@@ -63,6 +63,13 @@ def blocks_by_transposing(op: Op, call: Call) -> Call | Value:
         return call
     write = depth_to_space if call.op_type == "DepthToSpace" else space_to_depth
     return write(op, call, channels_first=call.attributes.get("mode", "DCR") != "DCR")
+
+
+@stand_in("Pad")
+def wrap_of_nothing(op: Op, call: Call) -> Call | Value | tuple[Value, ...]:
+    """ONNX Runtime does not wrap a tensor without elements."""
+    is_empty = 0 in (first(call).shape or ())
+    return pad_without_wrap(op, call) if is_empty and call.attributes.get("mode") == "wrap" else call
 
 
 @stand_in("PRelu")
