@@ -309,7 +309,7 @@ def overload_of(namespace: str, name: str, overload: str) -> Any | None:
 
 
 def decompositions(keeps: Callable[[str, str, str], bool]) -> Decompositions:
-    """torch's ways to express operators in others.
+    """How torch expresses operators in others.
 
     Args:
         keeps: whether an operator, by namespace, name and overload, is to stay as it is.
@@ -320,7 +320,8 @@ def decompositions(keeps: Callable[[str, str, str], bool]) -> Decompositions:
         # What writes is kept: its functional form is found where all writes are resolved.
         if not isinstance(operator, torch._ops.OpOverload) or operator._schema.is_mutable:
             return False
-        return not keeps(*operator._schema.name.split("::"), operator._schema.overload_name)
+        namespace, name = operator._schema.name.split("::")
+        return not keeps(namespace, name, operator._schema.overload_name)
 
     found = {operator: function for operator, function in decomposition_table.items() if goes(operator)}
     for text in _C._dispatch_get_registrations_for_dispatch_key("CompositeImplicitAutograd"):
@@ -374,7 +375,7 @@ def trace_decomposition(
             inputs.append(env.create_symintnode(symbol, hint=example.value, source=source))
             continue
         dims = [DimDynamic.DYNAMIC if dynamic else DimDynamic.STATIC for dynamic in example.dynamic]
-        context = StatelessSymbolicContext(dynamic_sizes=dims)
+        context: Any = StatelessSymbolicContext(dynamic_sizes=dims)
         tensor = torch.empty(example.sizes, dtype=example.dtype)
         inputs.append(mode.from_tensor(tensor, symbolic_context=context, source=source))
     with torch.no_grad(), mode:

@@ -238,7 +238,8 @@ class _Call:
             return FxGraph.of(private.trace_decomposition(self._run, examples, table))
         except NotExpressible:
             raise
-        except Exception:  # noqa: BLE001 - torch's decompositions fail in many ways; then there is none for this call
+        except Exception:
+            # torch's decompositions fail in many ways; then there is none for this call.
             return None
 
     def _run(self, *tensors: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -75,17 +75,18 @@ class FxGraph:
                     raise NotExpressible("a constant that is no tensor with data")
                 lines.append(f"{names[node]} = {constant.dtype} {constant.tolist()}")
                 continue
-            args = torch.fx.map_arg((node.args, node.kwargs), lambda item: _Name(names[item]))
+            args = _text((node.args, node.kwargs), names)
             lines.append(f"{names[node]} = {node.op} {node.target} {args} {_meta(node.meta.get('val'))}")
         return FxGraph(module, "\n".join(lines[_count_inputs(module) :]))
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _Name:
-    text: str
-
-    def __repr__(self) -> str:
-        return self.text
+def _text(value: Any, names: Mapping[torch.fx.Node, str]) -> str:
+    """An argument of a node."""
+    if isinstance(value, torch.fx.Node):
+        return names[value]
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_text(item, names)}' for key, item in value.items())}}}"
+    return f"[{', '.join(_text(item, names) for item in value)}]" if isinstance(value, list | tuple) else repr(value)
 
 
 def _count_inputs(module: torch.fx.GraphModule) -> int:
@@ -95,7 +96,7 @@ def _count_inputs(module: torch.fx.GraphModule) -> int:
 def _meta(value: Any) -> str:
     """Element type and fixed sizes of a result."""
     if isinstance(value, torch.Tensor):
-        return f"{value.dtype}{[size if isinstance(size, int) else '?' for size in value.shape]}"
+        return f"{value.dtype}[{', '.join(map(_meta, value.shape))}]"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_meta, value))}]"
     return str(value) if isinstance(value, bool | int | float) else type(value).__name__
@@ -153,10 +154,9 @@ class _Reader:
                 raise NotExpressible("an item of what is no tuple")
             return whole[index]
         if target in _ON_SIZES:
-            names = ("a", "b")[: len(node.args)]
-            pairs = zip(names, map(self.arg, node.args), strict=True)
+            numbers = tuple(map(self.arg, node.args))
             kind: AnyType = ScalarType("float" if isinstance(node.meta.get("val"), torch.SymFloat) else "int")
-            return self._emit(OpName.parse(_ON_SIZES[target]), *zip(*pairs, strict=True), kind)
+            return self._emit(OpName.parse(_ON_SIZES[target]), ("a", "b")[: len(numbers)], numbers, kind)
         if not isinstance(target, torch._ops.OpOverload):
             raise NotExpressible(f"a call of {target}")
         return self._operator(node, target)
