@@ -48,6 +48,7 @@ NUMBERS = [
     case("arange", lambda x: (torch.arange(x.size(0)), torch.arange(1, x.size(1), 2))),
     case("arange-float", lambda x: torch.arange(x.size(0), dtype=torch.float32)),
     case("arange-float-step", lambda x: torch.arange(0.0, x.size(0), 0.3)),
+    case("arange-whole-step", lambda x: torch.arange(x.size(0), -1, -1.0, dtype=torch.int64)),
     constant("arange-exact", lambda: torch.arange(0, 1, 0.1)),
     constant("arange-int-of-floats", lambda: torch.arange(0, 2.5, dtype=torch.int64)),
     constant("arange-int32-of-floats", lambda: torch.arange(0, 2.5, dtype=torch.int32)),

@@ -182,6 +182,12 @@ def arange(
     if first is not None and last is not None and apart is not None:
         count = _arange_count(first, last, apart, kind)
         return _progression(op, first, apart, count, kind)
+    if not kind.is_float:
+        # A step of -1.0 between integers is as good as -1.
+        given = tuple(
+            int(number) if isinstance(number, float) and number.is_integer() else item
+            for item, number in zip(given, known, strict=True)
+        )
     if all(map(_is_integer, given)):
         return op.cast(op.Range(*(op.scalar(item, DType.INT64) for item in given)), kind)
     if not kind.is_float:
