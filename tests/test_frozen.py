@@ -108,6 +108,16 @@ class TestUnchecked:
             onnxport.export(nn.ReLU(), example(), on_frozen="perhaps")
 
 
+def test_a_model_that_rounding_decides_is_no_proof():
+    class Chaos(nn.Module):
+        def forward(self, x):
+            return torch.sin(x * 1e7) if x.shape[0] > 2 else torch.cos(x * 1e7)
+
+    with pytest.warns(onnxport.FrozenValueWarning, match="last digit"):
+        program = onnxport.export(Chaos(), example(), dynamic_axes={"x": [0]})
+    assert program.checked.sizes is None
+
+
 def test_random_models_are_left_alone():
     class Noise(nn.Module):
         def forward(self, x):

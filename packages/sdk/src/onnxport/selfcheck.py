@@ -121,7 +121,11 @@ def check_other_inputs(torch_model: Any, captured: Captured, model: Model, train
         except CaptureFailed:
             # These inputs are not for this model; perhaps the next are.
             continue
-        _compare(captured, model, inputs, expected, sizes)
+        error = _compare(captured, model, inputs, expected, sizes)
+        if error is not None:
+            if _is_sensitive(torch_model, captured, inputs, expected, training):
+                return Checked(None, "the torch model's own results change with the last digit of its inputs")
+            raise error
         if negated:
             return Checked(sizes)
         tried = sizes
@@ -181,7 +185,8 @@ def _varied(captured: Captured, item: Input, sizes: Mapping[str, int], negated: 
 
 def _compare(
     captured: Captured, model: Model, inputs: Mapping[str, Any], expected: Sequence[Any], sizes: Mapping[str, int]
-) -> None:
+) -> OnnxExporterError | None:
+    """The error for the first output that differs; raises if the exported model does not even run."""
     names = [value.name or "" for value in model.graph.outputs]
     where = ", ".join(f"{name}={size}" for name, size in sizes.items()) or "other values"
     try:
@@ -192,7 +197,24 @@ def _compare(
     for name, theirs, ours in zip(names, expected, found, strict=True):
         difference = compare_values(theirs, ours)
         if difference is not None:
-            raise _failure(captured, f"output {name} is wrong with {where}", difference)
+            return _failure(captured, f"output {name} is wrong with {where}", difference)
+    return None
+
+
+def _is_sensitive(
+    torch_model: Any, captured: Captured, inputs: Mapping[str, Any], expected: Sequence[Any], training: bool | None
+) -> bool:
+    """Whether torch's own results differ as much when the inputs change by a few units in the last place.
+
+    Sorting and thresholding nearly equal scores, as detectors with random weights do, turns rounding into other results;
+    a difference then says nothing about the export.
+    """
+    nudged = {
+        name: value * (1 + 2e-6) if isinstance(value, torch.Tensor) and value.dtype.is_floating_point else value
+        for name, value in inputs.items()
+    }
+    again = replay(torch_model, captured.signature, nudged, training)
+    return any(compare_values(a, b) is not None for a, b in zip(expected, again, strict=True))
 
 
 def compare_values(theirs: Any, ours: Any) -> str | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from onnxport_ir import DType, Value
+from onnxport_ir import Value
 
+from onnxport_symbolics.aten.arithmetic import mul
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.promote import Scalar, as_dtype
 from onnxport_symbolics.registry import aten
@@ -89,10 +90,7 @@ def addr(op: Op, self: Value, vec1: Value, vec2: Value, beta: Scalar, alpha: Sca
 @aten("outer", "ger")
 def outer(op: Op, self: Value, vec2: Value) -> Value:
     """outer(Tensor self, Tensor vec2) -> Tensor"""
-    dtype = op.dtype(self)
-    if dtype is DType.BOOL:
-        return op.And(op.Unsqueeze(self, [1]), op.Unsqueeze(vec2, [0]))
-    return op.Mul(op.Unsqueeze(self, [1]), op.Unsqueeze(vec2, [0]))
+    return mul(op, op.Unsqueeze(self, [1]), op.Unsqueeze(vec2, [0]))
 
 
 def _added(op: Op, bias: Value, result: Value, beta: Scalar, alpha: Scalar) -> Value:
