@@ -56,6 +56,9 @@ def _pad(op: Op, x: Value, pads: Pads, mode: str, value: Scalar) -> Value:
         raise op.refuse(f"a padding of {len(pads)} sizes for a tensor of rank {rank}")
     # From the first axis to the last.
     sizes = [(rank - 1 - i, pads[2 * i], pads[2 * i + 1]) for i in reversed(range(count))]
+    if mode == "wrap" and 0 in op.sizes(x):
+        # A tensor without elements has none afterwards either, which runtimes do not all see.
+        mode = "constant"
     if mode in ("reflect", "edge"):
         # What is mirrored or repeated may be what is cut off at the other end.
         return _cut(op, _grown(op, x, sizes, mode, value), sizes)
