@@ -213,6 +213,22 @@ def test_check_finds_a_model_that_does_not_run(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("g (string[2] x) => (string[2] z) { z = Identity(x) }", "input x is of type string"),
+        ("g (seq(float[2]) x) => (seq(float[2]) z) { z = Identity(x) }", "input x is no tensor"),
+    ],
+)
+def test_check_says_which_inputs_it_cannot_make(run: Run, text: str, message: str) -> None:
+    imports = [onnx.helper.make_opsetid("", 18)]
+    onnx.save(onnx.helper.make_model(onnx.parser.parse_graph(text), opset_imports=imports, ir_version=8), "m.onnx")
+    result = run("check", "m.onnx")
+    assert result.code == 1
+    assert message in result.err
+    assert run("inspect", "m.onnx").code == 0
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["factories.py"], "is no ONNX model"),

@@ -95,12 +95,21 @@ def _run(model: Path, feeds: dict[str, Any], names: list[str]) -> list[Any]:
 
 def _example(item: onnx.ValueInfoProto, known: dict[str, int], default: int) -> Any:
     if not item.type.HasField("tensor_type"):
-        raise OnnxExporterError(f"input {item.name} is no tensor", hint="Run the model with inputs of your own.")
+        raise OnnxExporterError(f"input {item.name} is no tensor", hint="Run the model with your own inputs.")
     tensor = item.type.tensor_type
     shape = tuple(
         dim.dim_value if dim.HasField("dim_value") else known.get(dim.dim_param, default) for dim in tensor.shape.dim
     )
-    return random_tensor(shape, dtype_to_torch(DType(tensor.elem_type)))
+    try:
+        dtype = dtype_to_torch(DType(tensor.elem_type))
+    except (TypeError, ValueError) as error:
+        name = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
+        raise OnnxExporterError(
+            f"input {item.name} is of type {name}",
+            why="torch has none like it",
+            hint="Run the model with your own inputs.",
+        ) from error
+    return random_tensor(shape, dtype)
 
 
 def _sizes(texts: list[str]) -> dict[str, int]:
@@ -120,7 +129,7 @@ def _kind(result: Any) -> str:
 
 
 def _range(result: Any) -> str:
-    if not isinstance(result, torch.Tensor) or result.numel() == 0:
+    if not isinstance(result, torch.Tensor) or result.numel() == 0 or result.is_complex():
         return ""
     numbers = result.to(torch.float64)
     return f"{numbers.min().item():.4g} to {numbers.max().item():.4g}"
