@@ -10,7 +10,7 @@ from onnxport_ir import Model, OpName
 from onnxport_ir.proto import to_proto
 from onnxport_ir.write import ExternalData, write
 
-from onnxport.runtime import create_session, loose_weights, run_session
+from onnxport.runtime import loose_weights, model_session, run_session
 from onnxport.selfcheck import Checked
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class ONNXProgram:
 
     def _runtime(self) -> onnxruntime.InferenceSession:
         if self._session is None:
-            self._session = create_session(self.model_proto.SerializeToString())
+            self._session = model_session(self.model)
         return self._session
 
     def __repr__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import tempfile
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,18 @@ import torch
 import torch.utils.dlpack
 from onnxport_ir import DType, Model
 from onnxport_ir.errors import OnnxExporterError
+from onnxport_ir.proto import to_proto
+from onnxport_ir.write import write
 
 if TYPE_CHECKING:
     import onnxruntime
+
+#: A model with more bytes of weights goes to ONNX Runtime as files, without a copy in memory on the way.
+_IN_MEMORY_BYTES = 256 << 20
+
+_RANDOM = frozenset(
+    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
+)
 
 
 def has_runtime() -> bool:
@@ -21,12 +31,15 @@ def has_runtime() -> bool:
     return importlib.util.find_spec("onnxruntime") is not None
 
 
-def create_session(model: bytes | str, *, optimize: bool = True) -> onnxruntime.InferenceSession:
+def create_session(
+    model: bytes | str, *, optimize: bool = True, session_options: onnxruntime.SessionOptions | None = None
+) -> onnxruntime.InferenceSession:
     """A session on the CPU, for serialised models and for paths.
 
     Args:
         model: the bytes of a model, or its path.
         optimize: False leaves the graph as it is, which is faster for a single run.
+        session_options: settings of the caller, which are taken as they are.
 
     Raises:
         OnnxExporterError: if onnxruntime is not installed, or refuses the model.
@@ -37,15 +50,46 @@ def create_session(model: bytes | str, *, optimize: bool = True) -> onnxruntime.
         raise OnnxExporterError(
             "running a model needs onnxruntime", hint="Install it: pip install 'onnxport[runtime]'"
         ) from error
-    options = onnxruntime.SessionOptions()
-    if not optimize:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    # Its warnings are about its own optimisations.
-    options.log_severity_level = 3
+    options = session_options
+    if options is None:
+        options = onnxruntime.SessionOptions()
+        if not optimize:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        # Its warnings are about its own optimisations.
+        options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no base class but this
         raise OnnxExporterError("ONNX Runtime does not load the model", why=str(error)) from error
+
+
+def model_session(
+    model: Model, *, optimize: bool = True, session_options: onnxruntime.SessionOptions | None = None
+) -> onnxruntime.InferenceSession:
+    """A session on the CPU for a finished model of any size.
+
+    Args:
+        model: finished and named.
+        optimize: as for :func:`create_session`.
+        session_options: as for :func:`create_session`.
+
+    Raises:
+        OnnxExporterError: as :func:`create_session`.
+    """
+    weights = (value.const for value in model.graph.constants() if model.is_stored(value))
+    if sum(tensor.nbytes for tensor in weights if tensor is not None) <= _IN_MEMORY_BYTES:
+        content = to_proto(model).SerializeToString()
+        return create_session(content, optimize=optimize, session_options=session_options)
+    with tempfile.TemporaryDirectory(prefix="onnxport_") as folder:
+        path = f"{folder}/model.onnx"
+        write(model, path, external_data="always")
+        return create_session(path, optimize=optimize, session_options=session_options)
+
+
+def draws_random_numbers(model: Model) -> bool:
+    """Whether two runs of a model have different results."""
+    bodies = [model.graph, *(function.body for function in model.functions.values())]
+    return any(node.op_type in _RANDOM for body in bodies for node in body.all_nodes())
 
 
 def run_session(

@@ -17,9 +17,9 @@ from onnxport_frontend import Captured, Finding, replay
 from onnxport_ir import Input, Model, SymDim, TensorType
 from onnxport_ir.dims import evaluate
 from onnxport_ir.errors import CaptureFailed, FrozenValue, InvalidArgument, OnnxExporterError, VerificationFailed
-from onnxport_ir.proto import to_proto
 
-from onnxport.runtime import create_session, has_runtime, loose_weights, run_session
+from onnxport.comparison import compare_values
+from onnxport.runtime import draws_random_numbers, has_runtime, loose_weights, model_session, run_session
 
 #: ``check="auto"`` leaves larger models alone: checking them would cost more than exporting them. Where the trace has
 #: fixed a value in code that is not torch's own, the check is worth more.
@@ -31,9 +31,6 @@ AUTO_CAPTURE_S = 5.0
 #: What to do about values that the trace has fixed and no check has cleared.
 OnFrozen: TypeAlias = Literal["error", "warn", "ignore"]
 
-_RANDOM = frozenset(
-    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
-)
 _SHOWN = 8
 
 
@@ -103,7 +100,7 @@ def check_other_inputs(torch_model: Any, captured: Captured, model: Model, train
     """
     if not has_runtime():
         return Checked(None, "onnxruntime is not installed")
-    if any(node.op_type in _RANDOM for node in model.graph.all_nodes()):
+    if draws_random_numbers(model):
         return Checked(None, "the model draws random numbers")
     domains = _custom_domains(model)
     if domains:
@@ -190,7 +187,7 @@ def _compare(
     names = [value.name or "" for value in model.graph.outputs]
     where = ", ".join(f"{name}={size}" for name, size in sizes.items()) or "other values"
     try:
-        session = create_session(to_proto(model).SerializeToString(), optimize=False)
+        session = model_session(model, optimize=False)
         found = run_session(session, {**loose_weights(model), **inputs}, names)
     except Exception as error:  # onnxruntime's exceptions share no base class but this
         raise _failure(captured, f"the exported model does not run with {where}", str(error)) from error
@@ -215,35 +212,6 @@ def _is_sensitive(
     }
     again = replay(torch_model, captured.signature, nudged, training)
     return any(compare_values(a, b) is not None for a, b in zip(expected, again, strict=True))
-
-
-def compare_values(theirs: Any, ours: Any) -> str | None:
-    """How an output of the exported model differs from torch's, in words; None if it does not.
-
-    Floats agree within 1e-3 of their spread and 1e-4 of the largest (5e-2 and 1e-2 in half precision); of integers, one
-    in ten may differ, as the positions of nearly equal maxima do.
-    """
-    if not isinstance(theirs, torch.Tensor) or not isinstance(ours, torch.Tensor):
-        return None
-    if theirs.dtype != ours.dtype or theirs.shape != ours.shape:
-        return f"it is {ours.dtype}{list(ours.shape)}, torch's is {theirs.dtype}{list(theirs.shape)}"
-    a, b = theirs.detach().cpu(), ours
-    if not a.numel():
-        return None
-    if not a.dtype.is_floating_point:
-        share = float((a != b).double().mean())
-        return f"{share:.0%} of its elements differ" if share > 0.1 else None
-    relative, absolute = (5e-2, 1e-2) if a.dtype in (torch.float16, torch.bfloat16) else (1e-3, 1e-4)
-    a, b = a.double(), b.double()
-    finite = a.isfinite() & b.isfinite()
-    if not torch.equal(a.isfinite(), b.isfinite()):
-        return "it has NaN or infinity at other places"
-    a, b = a[finite], b[finite]
-    if not a.numel():
-        return None
-    error = float((a - b).abs().max())
-    allowed = relative * float(a.max() - a.min()) + absolute * float(a.abs().max()) + 1e-6
-    return f"its largest error is {error:.3g}" if error > allowed else None
 
 
 def _failure(captured: Captured, what: str, why: str) -> OnnxExporterError:
