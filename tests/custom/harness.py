@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import onnx
+import onnxport
 import onnxruntime
 import torch
-
-import onnxport
 
 
 @contextlib.contextmanager

@@ -43,9 +43,7 @@ class Keeping:
         return self.custom or self.fallthrough
 
 
-def keep_operator(
-    keeping: Keeping, name: OpName, op: Op, names: Sequence[str], args: Sequence[Lowered]
-) -> tuple[Value, ...]:
+def keep_operator(keeping: Keeping, name: OpName, op: Op, names: Sequence[str], args: Sequence[Lowered]) -> Lowered:
     """A node that stands for an operator: tensors are inputs, everything else is an attribute of that name.
 
     Raises:
@@ -59,10 +57,10 @@ def keep_operator(
         op_type = "ATen"
     elif name.overload:
         attributes["overload_name"] = name.overload
-    return op.emit(Call(op_type, operands, attributes, max(len(op.expected), 1)), domain)
+    return _emit(op, Call(op_type, operands, attributes), domain)
 
 
-def keep_function(op: Op, function: type, arguments: Sequence[Any]) -> tuple[Value, ...]:
+def keep_function(op: Op, function: type, arguments: Sequence[Any]) -> Lowered:
     """A node ``prim::PythonOp`` that stands for a call of an ``autograd.Function``, with its name and arguments.
 
     Raises:
@@ -75,7 +73,14 @@ def keep_function(op: Op, function: type, arguments: Sequence[Any]) -> tuple[Val
             operands.append(argument.lowered)
         elif argument is not None:
             attributes[f"arg{index}"] = _attribute(f"argument {index} of {function.__name__}", argument)
-    return op.emit(Call("PythonOp", operands, attributes, max(len(op.expected), 1)), "prim")
+    return _emit(op, Call("PythonOp", operands, attributes), "prim")
+
+
+def _emit(op: Op, call: Call, domain: str) -> Lowered:
+    """The results, which get the types that the capture knows, as many as the operator has."""
+    call.num_results = max(len(op.expected), 1)
+    results = op.emit(call, domain)
+    return results[0] if len(results) == 1 else results
 
 
 def _split(

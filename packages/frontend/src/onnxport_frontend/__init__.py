@@ -1,5 +1,6 @@
 """onnxport-frontend: PyTorch models as captured graphs."""
 
+from onnxport_frontend._torch_private import is_exporting
 from onnxport_frontend.capture import Captured, capture
 from onnxport_frontend.findings import Finding
 from onnxport_frontend.operators import operator_names
@@ -15,6 +16,7 @@ __all__ = [
     "capture",
     "dtype_from_torch",
     "dtype_to_torch",
+    "is_exporting",
     "operator_names",
     "replay",
 ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -36,6 +37,11 @@ def onnx_export_flag() -> Iterator[None]:
         yield
     finally:
         _flags._is_onnx_exporting = before
+
+
+def is_exporting() -> bool:
+    """What ``torch.onnx.is_in_onnx_export()`` says; documented, but in ``torch.onnx``."""
+    return bool(torch.onnx.is_in_onnx_export())
 
 
 def is_script_object(model: object) -> bool:
@@ -239,6 +245,56 @@ def operator_schemas(name: str) -> list[FunctionSchema]:
     ``torch.ops`` lacks what only the script language has (``aten::append.t``) and has no public alias facts.
     """
     return list(_C._jit_get_schemas_for_operator(name))
+
+
+@contextlib.contextmanager
+def followed_functions(keeps: Callable[[type], bool]) -> Iterator[None]:
+    """Let calls of ``autograd.Function`` be calls of its ``forward``, but for the classes that ``keeps`` says.
+
+    A trace has such a call as one node, and what ``forward`` did twice: as the node's body, whose outputs stand in the
+    order in which they were computed, not in that of the results; and behind the node, where what writes to a tensor
+    is left in the graph. So it is better not to have the node. ``apply`` of user's classes is often held by other
+    names, all of which end in this class's. Other threads' calls go on as ever. The caller holds the tracing lock.
+    """
+    base: Any = torch.autograd.function._SingleLevelFunction
+    thread = threading.get_ident()
+
+    def apply(cls: Any, *args: Any) -> Any:
+        if threading.get_ident() != thread or keeps(cls):
+            return super(base, cls).apply(*args)
+        context = cls._backward_cls()
+        context.needs_input_grad = tuple(isinstance(arg, torch.Tensor) and arg.requires_grad for arg in args)
+        with torch.no_grad():
+            if cls.setup_context == base.setup_context:
+                return cls.forward(context, *args)
+            result = cls.forward(*args)
+            cls.setup_context(context, args, result)
+            return result
+
+    base.apply = classmethod(apply)
+    try:
+        yield
+    finally:
+        del base.apply
+
+
+class _Element:
+    """An element of a tuple in a graph, with what a value is asked for."""
+
+    def __init__(self, type_: JitType) -> None:
+        self._type = type_
+
+    def type(self) -> JitType:
+        return self._type
+
+    def debugName(self) -> str:  # noqa: N802 - as values have it
+        return "0"
+
+
+def tuple_elements(value: Value) -> list[Value] | None:
+    """The elements of a tuple, of which types are known and nothing else; None if the value is none."""
+    type_ = value.type()
+    return [_Element(element) for element in type_.elements()] if type_.kind() == "TupleType" else None
 
 
 def python_op_scalars(node: Node) -> list[Any]:

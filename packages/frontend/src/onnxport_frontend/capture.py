@@ -94,13 +94,13 @@ def capture(
         check_tensors([(name, tensor) for name, tensor, _ in named_tensors(model)], "parameters and buffers")
     named = zip(call.paths, call.leaves, strict=True)
     check_tensors([(".".join(path), leaf) for path, leaf in named if isinstance(leaf, torch.Tensor)], "inputs")
-    request = _Request(model, call, input_names, output_names, dynamic_axes, keeps_function)
+    request = _Request(model, call, input_names, output_names, dynamic_axes)
     if not isinstance(model, torch.nn.Module) or private.is_script_object(model):
         draft = _follow(request, run(model, call, training))
     else:
-        draft = _follow(request, trace(model, call, training))
+        draft = _follow(request, trace(model, call, training, keeps_function=keeps_function))
         if draft.is_doubtful:
-            draft = _follow(request, trace(model, call, training, careful=True))
+            draft = _follow(request, trace(model, call, training, careful=True, keeps_function=keeps_function))
     return _finish(draft, functional)
 
 
@@ -113,7 +113,6 @@ class _Request:
     input_names: Sequence[str] | None
     output_names: Sequence[str] | None
     dynamic_axes: DynamicAxes | None
-    keeps_function: Callable[[type], bool]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,7 +142,7 @@ def _follow(request: _Request, result: Result) -> _Draft:
     scripted = private.is_script_object(model)
     weights = Weights(model if isinstance(model, torch.nn.Module) else None)
     names = naming.Naming(request.input_names, request.output_names, request.dynamic_axes)
-    inliner = Inliner(weights, Typer(DimSource("trace")), _class_names(model), request.keeps_function)
+    inliner = Inliner(weights, Typer(DimSource("trace")), _class_names(model))
     positions = [index for index, leaf in enumerate(call.leaves) if _is_input(leaf, scripted)]
     inputs = _inputs(inliner.typer, call, positions, names)
     returned = script.follow(inliner, model, call, dict(zip(positions, inputs, strict=True)), result)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -61,7 +61,6 @@ class Inliner:
         weights: the model's tensors.
         typer: gives variables their types.
         class_names: the class of each module of the user's model, with its Python module.
-        keeps_function: whether calls of an ``autograd.Function`` become one equation, rather than what it did.
         eqns: the equations so far.
         calls: the calls of submodules so far.
         paths: the module paths that equations name.
@@ -72,7 +71,6 @@ class Inliner:
     weights: Weights
     typer: Typer
     class_names: dict[str, str]
-    keeps_function: Callable[[type], bool] = lambda _: True
     eqns: list[Eqn] = field(default_factory=list)
     calls: list[ModuleCall] = field(default_factory=list)
     paths: dict[str, None] = field(default_factory=dict)
@@ -387,9 +385,6 @@ class Inliner:
     def _python_op(self, node: private.Node, frame: _Frame) -> None:
         """A call of ``autograd.Function``: its arguments in order, and a body with what its ``forward`` did."""
         given, subgraph = self._args(node, frame), private.python_op_body(node)
-        if subgraph is not None and not self.keeps_function(private.python_op_class(node)):
-            self._bind(node, self.graph(subgraph, frame.path, given), frame)
-            return
         tensors = iter(given)
         scalars = iter(private.python_op_scalars(node))
         args = tuple(next(tensors) if letter == "d" else _python_literal(next(scalars)) for letter in node.cconv())
@@ -397,11 +392,15 @@ class Inliner:
         blocks: tuple[Block, ...] = ()
         if subgraph is not None:
             blocks = (self._collect((), lambda: self.graph(subgraph, frame.path, given)),)
-        outputs = private.outputs_of(node)
-        variables = self.typer.results(None, args, outputs)
+        output = node.output()
+        results = private.tuple_elements(output)
+        if results is not None and blocks:
+            # The body has its outputs in the order in which they were computed, which need not be that of the results.
+            blocks = (replace(blocks[0], outputs=()),)
+        variables = self.typer.results(None, args, [output] if results is None else results)
         names = ("function", *(f"arg{index}" for index in range(len(args))))
         self._emit(node, frame, _PYTHON_OP, (name, *args), names, variables, blocks)
-        self._bind(node, variables, frame)
+        self._bind(node, variables if results is None else [variables], frame)
 
     def _function_name(self, node: private.Node) -> str:
         """A name for the class of an ``autograd.Function``; classes of the same name get a number."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +44,14 @@ class Result:
     traced: torch.jit.ScriptModule | None
 
 
-def trace(model: torch.nn.Module, call: Call, training: bool | None, *, careful: bool = False) -> Result:
+def trace(
+    model: torch.nn.Module,
+    call: Call,
+    training: bool | None,
+    *,
+    careful: bool = False,
+    keeps_function: Callable[[type], bool] = lambda _: True,
+) -> Result:
     """Trace a model with the tensors of ``call`` as inputs; everything else in it is a constant.
 
     Args:
@@ -52,6 +59,7 @@ def trace(model: torch.nn.Module, call: Call, training: bool | None, *, careful:
         call: the example call.
         training: the mode to run the model in; None leaves its modules as they are.
         careful: whether to trace in the mode of :mod:`onnxport_frontend.careful` at once.
+        keeps_function: which ``autograd.Function`` classes are one node each; of others, it is what they do.
 
     Raises:
         CaptureFailed: if the model raises, or does something that cannot be traced.
@@ -59,19 +67,23 @@ def trace(model: torch.nn.Module, call: Call, training: bool | None, *, careful:
     """
     if not careful:
         try:
-            return _trace(model, call, training, contextlib.nullcontext())
+            return _trace(model, call, training, contextlib.nullcontext(), keeps_function)
         except CaptureFailed as error:
             if MARKER not in str(error.__cause__):
                 raise
-    return _trace(model, call, training, Careful())
+    return _trace(model, call, training, Careful(), keeps_function)
 
 
 def _trace(
-    model: torch.nn.Module, call: Call, training: bool | None, mode: contextlib.AbstractContextManager[object]
+    model: torch.nn.Module,
+    call: Call,
+    training: bool | None,
+    mode: contextlib.AbstractContextManager[object],
+    keeps_function: Callable[[type], bool],
 ) -> Result:
     flat = _Flat(model, call)
     examples = tuple(_copy(call.leaves[index]) for index in flat.positions)
-    with _running(model, training) as findings, Watching(), mode:
+    with _running(model, training) as findings, private.followed_functions(keeps_function), Watching(), mode:
         traced = private.trace(model, flat, examples)
     leaves, tree = flat.result
     return Result(tuple(_detached(leaf) for leaf in leaves), tree, tuple(findings), traced)

@@ -9,12 +9,14 @@ from onnxport_custom_ops import (
 )
 from onnxport_symbolics import NEWEST_OPSET
 
-from onnxport import errors
+from onnxport import compat, errors
 from onnxport.errors import OnnxExporterError
 from onnxport.export import export
+from onnxport.mode import is_in_onnx_export, select_model_mode_for_export
 from onnxport.options import DEFAULT_OPSET, OperatorExportTypes, TrainingMode
 from onnxport.program import ONNXProgram
 from onnxport.selfcheck import FrozenValueWarning
+from onnxport.unconvertible import unconvertible_ops
 
 __all__ = [
     "DEFAULT_OPSET",
@@ -26,9 +28,13 @@ __all__ = [
     "OnnxExporterError",
     "OperatorExportTypes",
     "TrainingMode",
+    "compat",
     "errors",
     "export",
+    "is_in_onnx_export",
     "register_custom_op_symbolic",
+    "select_model_mode_for_export",
     "symbolic_helper",
+    "unconvertible_ops",
     "unregister_custom_op_symbolic",
 ]

@@ -2,7 +2,7 @@
 
 from onnxport_symbolics import backports, downgrades  # noqa: F401 - importing them fills the tables
 from onnxport_symbolics.calls import Call, backport, downgrade
-from onnxport_symbolics.lower import lower
+from onnxport_symbolics.lower import lower, refusals
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.registry import Handler, Registry, Table, aten, default_registry, prim
 from onnxport_symbolics.schemas import NEWEST_OPSET, OLDEST_OPSET
@@ -23,4 +23,5 @@ __all__ = [
     "downgrade",
     "lower",
     "prim",
+    "refusals",
 ]
