@@ -6,6 +6,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
+import onnxport
 import pytest
 import torch
 
@@ -120,3 +121,20 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_values(case: ModelCase, tmp_path: Path) -> None:
     check(case, tmp_path)
+
+
+def test_the_cache_of_a_language_model_is_an_output() -> None:
+    torch.manual_seed(0)
+    model = llama().eval()
+    _, kwargs = text(2, 7, left=True)
+    program = onnxport.export(model, (), kwargs=kwargs, dynamic_axes=TEXT_AXES)
+    assert program.input_names == ("input_ids", "attention_mask")
+    assert len(program.output_names) == 1 + 2 * model.config.num_hidden_layers
+    _, kwargs = text(3, 5, left=True)
+    with torch.no_grad():
+        expected, found = model(**kwargs), program(**kwargs)
+    assert type(found) is type(expected)
+    assert type(found.past_key_values) is type(expected.past_key_values)
+    for ours, theirs in zip(found.past_key_values.layers, expected.past_key_values.layers, strict=True):
+        torch.testing.assert_close(ours.keys, theirs.keys, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(ours.values, theirs.values, rtol=1e-4, atol=1e-4)
