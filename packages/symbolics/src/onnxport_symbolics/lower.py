@@ -11,6 +11,7 @@ from onnxport_ir import (
     CapturedGraph,
     Eqn,
     Model,
+    ModuleCall,
     OpName,
     OptionalType,
     Output,
@@ -46,12 +47,21 @@ from onnxport_symbolics.registry import Handler, Registry
 from onnxport_symbolics.script_lists import HAND_ON, WRITES
 from onnxport_symbolics.structures import TAKES_MAYBE, ListCell, Maybe, ModelRaises, contents, contents_once
 from onnxport_symbolics.target import Target
+from onnxport_symbolics.watching import Watcher, run_watched
 
 #: What becomes of loops with a constant number of turns.
 Loops = Literal["keep", "unroll"]
 
 
-def lower(graph: CapturedGraph, registry: Registry, target: Target, *, loops: Loops = "keep") -> Model:
+def lower(
+    graph: CapturedGraph,
+    registry: Registry,
+    target: Target,
+    *,
+    loops: Loops = "keep",
+    watcher: Watcher | None = None,
+    separate: Sequence[ModuleCall] = (),
+) -> Model:
     """Lower a captured graph to ONNX.
 
     Args:
@@ -59,6 +69,9 @@ def lower(graph: CapturedGraph, registry: Registry, target: Target, *, loops: Lo
         registry: the handlers.
         target: the opset to lower to.
         loops: whether loops with a constant number of turns are kept, or their turns written one after the other.
+        watcher: is told of each equation.
+        separate: calls of modules, outer before inner, that reuse no node from outside, and whose nodes nobody outside
+            reuses, so that equal calls are lowered to equal nodes.
 
     Returns:
         The model, with types on everything that is known; values have no names yet but for inputs, outputs and
@@ -71,7 +84,10 @@ def lower(graph: CapturedGraph, registry: Registry, target: Target, *, loops: Lo
     lowering = Lowering(registry, Emitter(target.opset, block), graph, loops)
     lowering.inputs(graph, block)
     try:
-        lowering.run(graph.eqns)
+        if watcher is None and not separate:
+            lowering.run(graph.eqns)
+        else:
+            run_watched(lowering, graph, block, watcher, separate)
     except ModelRaises:
         raise UnsupportedCase("the model raises an error whatever its input is", where=lowering.op.place) from None
     lowering.raise_refusals()
@@ -80,6 +96,9 @@ def lower(graph: CapturedGraph, registry: Registry, target: Target, *, loops: Lo
     model = Model(block, {"": target.opset}, ir_version=target.ir_version)
     finish_outputs(model, [output.name for output in graph.outputs])
     for value, output in zip(block.outputs, graph.outputs, strict=True):
+        if value.is_tensor and value.shape is None and output.rank is not None:
+            dims = tuple(lowering.op.unknown_dim() for _ in range(output.rank))
+            value.value_type = TensorType(value.dtype, dims)
         _name_axes(value, output)
     return model
 

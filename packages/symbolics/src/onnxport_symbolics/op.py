@@ -279,6 +279,12 @@ class Op:
         with self._emitter.inside(scope) as block:
             yield block
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let what is emitted reuse no earlier node, nor be reused afterwards."""
+        with self._emitter.alone():
+            yield
+
     @property
     def depth(self) -> int:
         """How many bodies are around the nodes that are emitted now."""
