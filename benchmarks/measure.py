@@ -6,6 +6,8 @@ after a warm-up.
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
 import os
 import sys
@@ -62,9 +64,9 @@ def main(case_name: str, exporter: str) -> None:
         path = Path(folder, "model.onnx")
         export = EXPORTERS[exporter]
         _seconds(floor, model, args, path)
-        before = _reset_peak()
         cold = _seconds(export, model, args, path)
-        peak = _peak() - before
+        floor_peak = _peak_of(floor, model, args, path)
+        peak = _peak_of(export, model, args, path)
         floors, exports = [], []
         for _ in range(case.repeats):
             floors.append(_seconds(floor, model, args, path))
@@ -78,6 +80,7 @@ def main(case_name: str, exporter: str) -> None:
                 "export_s": min(exports),
                 "cold_s": cold,
                 "peak_bytes": peak,
+                "floor_peak_bytes": floor_peak,
                 "weight_bytes": nbytes,
             }
         )
@@ -90,14 +93,16 @@ def _seconds(export: Export, model: torch.nn.Module, args: Example, path: Path) 
     return time.perf_counter() - start
 
 
-def _reset_peak() -> int:
-    """Forget the highest memory use so far; gives the present one."""
+def _peak_of(export: Export, model: torch.nn.Module, args: Example, path: Path) -> int:
+    """The memory that a call needs at most beside what is there before it, in bytes."""
+    gc.collect()
+    # What earlier calls have freed goes back to the system, so that this one is seen to take it.
+    ctypes.CDLL(None).malloc_trim(0)
+    # Forgets the highest use so far.
     Path("/proc/self/clear_refs").write_text("5")
-    return _status("VmRSS")
-
-
-def _peak() -> int:
-    return _status("VmHWM")
+    before = _status("VmRSS")
+    export(model, args, path)
+    return _status("VmHWM") - before
 
 
 def _status(field: str) -> int:

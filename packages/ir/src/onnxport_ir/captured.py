@@ -27,11 +27,28 @@ from onnxport_ir.types import AnyType
 
 @dataclass(frozen=True, slots=True)
 class OpName:
-    """An operator's name; the overload is empty for the default one."""
+    """An operator's name; the overload is empty for the default one.
+
+    Attributes:
+        namespace: ``aten``.
+        name: ``sum``.
+        overload: ``dim_IntList``.
+        base: the name without its overload: ``aten::sum``.
+    """
 
     namespace: str
     name: str
     overload: str = ""
+    # Worked out once: a graph has many more equations than names, and tables are asked by name for each of them.
+    base: str = field(init=False, repr=False, compare=False)
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "base", f"{self.namespace}::{self.name}")
+        object.__setattr__(self, "_hash", hash((self.namespace, self.name, self.overload)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @staticmethod
     def parse(text: str) -> OpName:
@@ -45,11 +62,6 @@ class OpName:
             raise ValueError(f"not an operator name: {text!r}")
         name, _, overload = rest.partition(".")
         return OpName(namespace, name, overload)
-
-    @property
-    def base(self) -> str:
-        """The name without its overload: ``aten::sum``."""
-        return f"{self.namespace}::{self.name}"
 
     def __str__(self) -> str:
         return f"{self.base}.{self.overload}" if self.overload else self.base
@@ -201,11 +213,14 @@ class Output:
         value: the value.
         name: its name in the exported model.
         axes: names that the user gave to axes, ``((axis, name), ...)``; they replace what is found out of them.
+        rank: the number of dimensions in the example, if it is a tensor: a file has to state one, and where only the
+            running model can tell, it is this one.
     """
 
     value: Arg
     name: str
     axes: tuple[tuple[int, str], ...] = ()
+    rank: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -106,11 +106,11 @@ def check_other_inputs(torch_model: Any, captured: Captured, model: Model, train
     if domains:
         return Checked(None, f"the model has operators of {', '.join(domains)}")
     symbols = _example_sizes(captured)
-    if not symbols and not _frozen(captured):
-        return Checked(None, "no axis is dynamic, and the trace has fixed nothing")
+    if not symbols and not _suspects(captured):
+        return Checked(None, "no axis is dynamic, and the trace has fixed nothing but in torch's own code")
     tried: dict[str, int] | None = None
     for sizes, negated in _variants(symbols):
-        if tried is not None and not (negated and _frozen(captured)):
+        if tried is not None and not (negated and _suspects(captured)):
             continue
         inputs = {item.name: _varied(captured, item, sizes, negated) for item in captured.graph.inputs}
         try:

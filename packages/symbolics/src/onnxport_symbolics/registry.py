@@ -7,6 +7,7 @@ group ``onnxport.symbolics``: an entry point names a :class:`Table`.
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -139,8 +140,9 @@ def plugin_tables() -> list[Table]:
     return tables
 
 
+@functools.cache
 def default_registry(*, plugins: bool = True) -> Registry:
-    """The built-in handlers, and those of installed packages."""
+    """The built-in handlers, and those of installed packages; packages are looked for once per process."""
     import onnxport_symbolics.aten  # noqa: F401, PLC0415 - importing it fills the table, and it imports this module
 
     return Registry([BUILTIN, *(plugin_tables() if plugins else [])])
