@@ -203,8 +203,8 @@ def _is_sensitive(
 ) -> bool:
     """Whether torch's own results differ as much when the inputs change by a few units in the last place.
 
-    Sorting and thresholding nearly equal scores, as detectors with random weights do, turns rounding into other results;
-    a difference then says nothing about the export.
+    Sorting and thresholding nearly equal scores, as detectors with random weights do, turns rounding into other
+    results; a difference then says nothing about the export.
     """
     nudged = {
         name: value * (1 + 2e-6) if isinstance(value, torch.Tensor) and value.dtype.is_floating_point else value
