@@ -5,7 +5,7 @@ import torch
 from onnxport_frontend import capture
 from onnxport_ir.captured import Var, walk
 from onnxport_ir.captured_text import check_graph
-from onnxport_ir.errors import OnnxExporterError, UnsafeMutation
+from onnxport_ir.errors import NotYetSupported, OnnxExporterError, UnsafeMutation
 from onnxport_ir.types import ScalarType, SequenceType
 from torch import nn
 
@@ -132,7 +132,7 @@ def test_lists_that_are_written_to_stay_values():
     assert "aten::append.t" in ops(captured) or any("append" in op for op in ops(captured))
 
 
-def test_writing_to_a_list_of_the_caller_is_refused():
+def test_a_list_of_the_caller_is_one_list():
     class Model(nn.Module):
         def __init__(self):
             super().__init__()
@@ -146,8 +146,45 @@ def test_writing_to_a_list_of_the_caller_is_refused():
             self.add(found, x)
             return torch.stack(found)
 
+    captured = checked(torch.jit.script(Model()), (torch.ones(2),))
+    construct, append, stack = (eqn for eqn in captured.graph.eqns if eqn.op.name != "mul")
+    assert append.args[0] is construct.outputs[0]
+    assert stack.args[0] is construct.outputs[0]
+
+
+def test_writing_to_a_list_of_the_model_is_refused():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.sizes = [1, 2]
+
+        def forward(self, x):
+            self.sizes.append(3)
+            return x * self.sizes[0]
+
     with pytest.raises(UnsafeMutation, match="list"):
         capture(torch.jit.script(Model()), (torch.ones(2),))
+
+
+def test_a_list_of_tensors_is_one_input_of_any_length():
+    @torch.jit.script
+    def total(xs: list[torch.Tensor]):
+        return torch.stack(xs).sum(0)
+
+    captured = checked(total, ([torch.ones(2), torch.zeros(2)],))
+    (item,) = captured.graph.inputs
+    assert item.name == "xs"
+    assert isinstance(item.var.type, SequenceType)
+    given = [torch.ones(2)] * 3
+    assert captured.signature.flatten((given,)) == {"xs": given}
+    with pytest.raises(NotYetSupported, match="element types"):
+        capture(total, ([torch.ones(2), torch.ones(2, dtype=torch.int64)],))
+    with pytest.raises(NotYetSupported, match="empty"):
+        capture(torch.jit.script(lambda_length), ([],))
+
+
+def lambda_length(xs: list[torch.Tensor]):
+    return torch.ones(2) * len(xs)
 
 
 def test_a_list_of_unknown_length_is_one_output():

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from onnxport_ir.captured import CapturedGraph, Input, Output, Param
 from onnxport_ir.dims import Dim, DimSource, SymDim
-from onnxport_ir.errors import InvalidArgument
-from onnxport_ir.types import AnyType, ScalarType, TensorType
+from onnxport_ir.errors import InvalidArgument, NotYetSupported
+from onnxport_ir.types import AnyType, ScalarType, SequenceType, TensorType
 
 from onnxport_frontend import _torch_private as private, names as naming, script
 from onnxport_frontend.findings import Finding
@@ -19,7 +19,7 @@ from onnxport_frontend.functionalize import Functionalized, functionalize_with_r
 from onnxport_frontend.inline import Inliner
 from onnxport_frontend.model_state import written_parameters
 from onnxport_frontend.names import DynamicAxes
-from onnxport_frontend.signature import Call, Signature, parameters_of
+from onnxport_frontend.signature import Call, Signature, is_tensor_list, parameters_of
 from onnxport_frontend.torch_types import dtype_from_torch
 from onnxport_frontend.tracing import Result, run, trace
 from onnxport_frontend.value_types import Typer
@@ -228,18 +228,39 @@ def _class_names(model: Any) -> dict[str, str]:
 
 def _is_input(leaf: Any, scripted: bool) -> bool:
     """A trace fixes everything but tensors; a script keeps its numbers."""
-    return isinstance(leaf, torch.Tensor) or (scripted and isinstance(leaf, (bool, int, float)))
+    return isinstance(leaf, torch.Tensor) or (
+        scripted and (isinstance(leaf, (bool, int, float)) or is_tensor_list(leaf))
+    )
 
 
 def _inputs(typer: Typer, call: Call, positions: Sequence[int], names: naming.Naming) -> tuple[Input, ...]:
     ports = [naming.Port(call.paths[index], _shape(call.leaves[index])) for index in positions]
     return tuple(
-        Input(typer.input(_input_type(call.leaves[index], named.axes), named.name), named.name)
+        Input(typer.input(_input_type(call.leaves[index], named.axes, typer.dims), named.name), named.name)
         for index, named in zip(positions, names.inputs(ports), strict=True)
     )
 
 
-def _input_type(leaf: Any, axes: Mapping[int, str]) -> AnyType:
+def _list_type(tensors: Sequence[torch.Tensor], dims: DimSource) -> SequenceType:
+    """The type of a list of which the example shows only some elements: their sizes say nothing of others'.
+
+    Raises:
+        NotYetSupported: if the elements differ in what they must share.
+    """
+    dtypes = {tensor.dtype for tensor in tensors}
+    if len(dtypes) != 1:
+        raise NotYetSupported(
+            "an empty list" if not dtypes else "a list of tensors of several element types",
+            hint="The list becomes an ONNX sequence, whose element type is taken from the example.",
+        )
+    ranks = {tensor.dim() for tensor in tensors}
+    shape = tuple(dims.unknown() for _ in range(ranks.pop())) if len(ranks) == 1 else None
+    return SequenceType(TensorType(dtype_from_torch(dtypes.pop()), shape))
+
+
+def _input_type(leaf: Any, axes: Mapping[int, str], dims: DimSource) -> AnyType:
+    if is_tensor_list(leaf):
+        return _list_type(leaf, dims)
     if not isinstance(leaf, torch.Tensor):
         return ScalarType("bool" if isinstance(leaf, bool) else "int" if isinstance(leaf, int) else "float")
     shape: list[Dim] = [
@@ -252,8 +273,8 @@ def _outputs(returned: script.Returned, names: naming.Naming) -> tuple[Output, .
     paths = [path for path, slot in zip(returned.tree.paths(), returned.slots, strict=True) if slot is not None]
     ports = [naming.Port(path, _shape(example)) for path, example in zip(paths, returned.examples, strict=True)]
     return tuple(
-        Output(value, named.name, tuple(sorted(named.axes.items())))
-        for value, named in zip(returned.values, names.outputs(ports, returned.tree), strict=True)
+        Output(value, named.name, tuple(sorted(named.axes.items())), None if port.shape is None else len(port.shape))
+        for value, named, port in zip(returned.values, names.outputs(ports, returned.tree), ports, strict=True)
     )
 
 

@@ -17,6 +17,7 @@ from onnxport_ir.errors import CaptureFailed, InternalError, NotYetSupported, On
 from onnxport_ir.types import AnyType, OptionalType
 
 from onnxport_frontend import _torch_private as private
+from onnxport_frontend.aliasing import SILENT_ALIASES
 from onnxport_frontend.dictionaries import EnumMember, StaticDict, call_dict, call_enum
 from onnxport_frontend.fold import FOLDED, fold
 from onnxport_frontend.places import Places
@@ -79,6 +80,8 @@ class Inliner:
     _schemas: Schemas = field(default_factory=Schemas)
     _places: Places = field(default_factory=Places)
     _block_depth: int = 0
+    # What may be a tensor that had another variable before; inputs are different tensors, as they are in the file.
+    _maybe_old: set[Var] = field(default_factory=set)
     _root: private.Graph | None = None
     _writes_lists: bool | None = None
 
@@ -143,13 +146,26 @@ class Inliner:
             if schema.is_mutable:
                 _refuse_lost_writes(schema, args)
             folded, value = fold(op, args) if op.name in FOLDED else (False, None)
+            if not folded and op.name in ("__is__", "__isnot__"):
+                folded, value = self._identity(op.name, args)
             if folded and len(outputs) == 1:
                 frame.values[outputs[0].unique()] = value
                 return
         variables = self.typer.results(schema, args, outputs)
+        if schema is None or schema.returns_alias or op.base in SILENT_ALIASES:
+            self._maybe_old.update(variables)
         self._emit(node, frame, op, args, names, variables)
         for output, variable in zip(outputs, variables, strict=True):
             frame.values[output.unique()] = variable
+
+    def _identity(self, name: str, args: tuple[Arg, ...]) -> tuple[bool, Arg]:
+        """Whether two tensors are one object, if that is known."""
+        left, right = args
+        if not isinstance(left, Var) or not isinstance(right, Var):
+            return False, None
+        if left is right:
+            return True, name == "__is__"
+        return (False, None) if {left, right} & self._maybe_old else (True, name == "__isnot__")
 
     def _static(self, node: private.Node, frame: _Frame) -> None:
         """An operator on a dictionary or a member of an enumeration: it has a result now."""
@@ -339,10 +355,12 @@ class Inliner:
             if isinstance(initial, tuple) and self._is_written(value):
                 raise UnsafeMutation("a loop writes to a list that it was given")
         variables = tuple(self.typer.unknown(value) for value in inputs)
+        self._maybe_old.update(variables)
         for value, variable in zip(inputs, variables, strict=True):
             frame.values[value.unique()] = variable
         block = self._block(body, frame, variables)
         outputs = tuple(self.typer.unknown(value) for value in node.outputs())
+        self._maybe_old.update(outputs)
         names = ("max_trip_count", "cond", *(f"carried{index}" for index in range(len(carried))))
         self._emit(node, frame, _LOOP, (trip_count, condition, *carried), names, outputs, (block,))
         self._bind(node, outputs, frame)

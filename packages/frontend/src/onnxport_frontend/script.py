@@ -16,7 +16,7 @@ from onnxport_frontend import _torch_private as private
 from onnxport_frontend.dictionaries import StaticDict
 from onnxport_frontend.inline import Inliner, Known, as_arg
 from onnxport_frontend.schema import literal
-from onnxport_frontend.signature import Call
+from onnxport_frontend.signature import Call, TensorList
 from onnxport_frontend.structure import Tree
 from onnxport_frontend.tracing import Result
 
@@ -48,7 +48,8 @@ def parameters_of(model: Any) -> inspect.Signature:
             continue
         default = argument.default_value if argument.has_default_value() else inspect.Parameter.empty
         kind = inspect.Parameter.KEYWORD_ONLY if argument.kwarg_only else inspect.Parameter.POSITIONAL_OR_KEYWORD
-        parameters.append(inspect.Parameter(argument.name, kind, default=default))
+        annotation = TensorList if str(argument.type) == "List[Tensor]" else inspect.Parameter.empty
+        parameters.append(inspect.Parameter(argument.name, kind, default=default, annotation=annotation))
     return inspect.Signature(parameters)
 
 

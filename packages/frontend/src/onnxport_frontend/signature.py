@@ -16,6 +16,19 @@ from onnxport_frontend.structure import Path, Tree, flatten
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
+class TensorList:
+    """The annotation of a parameter that takes a list of tensors of any length: the list is one input."""
+
+
+class _Whole:
+    """Keeps a list from being taken apart."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Call:
     """The arguments of one call, flattened.
@@ -46,8 +59,10 @@ class Call:
                 raise InvalidArgument(
                     f"the example arguments do not fit the model's forward{parameters}: {error}"
                 ) from error
-        leaves, tree = flatten((args, dict(kwargs)))
         names = _positional_names(parameters, len(args))
+        positional = tuple(_whole(arg, parameters, name[0]) for arg, name in zip(args, names, strict=True))
+        leaves, tree = flatten((positional, {name: _whole(arg, parameters, name) for name, arg in kwargs.items()}))
+        leaves = [leaf.value if isinstance(leaf, _Whole) else leaf for leaf in leaves]
         paths = [names[int(path[1])] + path[2:] if path[0] == "0" else path[1:] for path in tree.paths()]
         return Call(tuple(leaves), tuple(paths), tree, parameters)
 
@@ -122,6 +137,17 @@ def parameters_of(function: Callable[..., Any]) -> inspect.Signature | None:
         return inspect.signature(function)
     except (TypeError, ValueError):
         return None
+
+
+def _whole(arg: Any, parameters: inspect.Signature | None, name: str) -> Any:
+    parameter = None if parameters is None else parameters.parameters.get(name)
+    is_list = parameter is not None and parameter.annotation is TensorList and isinstance(arg, (list, tuple))
+    return _Whole(list(arg)) if is_list else arg
+
+
+def is_tensor_list(leaf: Any) -> bool:
+    """Whether a leaf is a list of tensors, which a script takes as one input."""
+    return isinstance(leaf, list) and all(isinstance(item, torch.Tensor) for item in leaf)
 
 
 def _own(leaf: Any) -> Any:

@@ -16,7 +16,7 @@ from onnxport_frontend.careful import MARKER, Careful
 from onnxport_frontend.findings import Finding, collect_findings, frames_of
 from onnxport_frontend.model_state import preserved
 from onnxport_frontend.places import last_script_place, user_place
-from onnxport_frontend.signature import Call
+from onnxport_frontend.signature import Call, is_tensor_list
 from onnxport_frontend.structure import Tree, flatten
 from onnxport_frontend.watching import Watching
 
@@ -200,6 +200,8 @@ def _first_line(text: str) -> str:
 
 def _copy(leaf: Any) -> Any:
     """A tensor of its own for the run: the model may write to its inputs."""
+    if is_tensor_list(leaf):
+        return [_copy(item) for item in leaf]
     if not isinstance(leaf, torch.Tensor):
         return leaf
     copy = leaf.detach().clone()

@@ -38,10 +38,13 @@ class Typer:
 
     A variable's *shape* varies if another input could give another one, its *elements* vary if another input could give
     others. A size that the trace has seen is a fact only for a variable whose shape does not vary.
+
+    Attributes:
+        dims: the source of sizes that are no facts.
     """
 
     def __init__(self, dims: DimSource) -> None:
-        self._dims = dims
+        self.dims = dims
         self._shape_varies: set[Var] = set()
         self._elements_vary: set[Var] = set()
 
@@ -83,7 +86,7 @@ class Typer:
         return shapes or numbers or decides, elements
 
     def _make(self, value: private.Value, shape_varies: bool, elements_vary: bool) -> Var:
-        size: Callable[[int], Dim] = self._dims.unknown if shape_varies else int
+        size: Callable[[int], Dim] = self.dims.unknown if shape_varies else int
         var = Var(from_jit(value.type(), size), _hint(value))
         if shape_varies:
             self._shape_varies.add(var)

@@ -14,7 +14,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from onnxport_ir import ArrayTensor, Block, Dim, DimSource, DType, Node, SymDim, TensorRef, Value
+from onnxport_ir import (
+    ArrayTensor,
+    Block,
+    Dim,
+    DimSource,
+    DType,
+    Node,
+    SequenceType,
+    SymDim,
+    TensorRef,
+    TensorType,
+    Value,
+)
 from onnxport_ir.errors import NeedsOpset, Place, UnsupportedCase
 from onnxport_ir.evaluate import evaluate
 from onnxport_ir.rules import infer, known_array, propagate
@@ -30,6 +42,9 @@ FOLD_LIMIT_ELEMENTS = 4096
 IMPURE = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout"}
 )
+
+
+_IDENTITY_OF_SEQUENCES = 14
 
 
 @dataclass(slots=True)
@@ -92,6 +107,17 @@ class Emitter:
             yield scope.block
         finally:
             self._scopes.pop()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let the next nodes of the innermost block reuse none of its earlier ones, nor be reused by later ones."""
+        scope = self._scopes[-1]
+        before = scope.seen, scope.sizes
+        scope.seen, scope.sizes = {}, {}
+        try:
+            yield
+        finally:
+            scope.seen, scope.sizes = before
 
     @property
     def depth(self) -> int:
@@ -220,7 +246,21 @@ class Emitter:
 
     def alias(self, value: Value) -> Value:
         """The result of a new Identity node."""
+        if isinstance(value.value_type, SequenceType) and self.target < _IDENTITY_OF_SEQUENCES:
+            return self._copy_of_sequence(value, value.value_type)
         node = Node("Identity", [value], result_types=[value.value_type], place=self.place)
+        self._push(node)
+        return node.result
+
+    def _copy_of_sequence(self, value: Value, kind: SequenceType) -> Value:
+        """Something is put into a sequence and taken out again; Identity took only tensors."""
+        element = kind.element
+        if not isinstance(element, TensorType) or element.dtype is None:
+            raise NeedsOpset("Identity with a sequence", _IDENTITY_OF_SEQUENCES, self.target)
+        something = self.const(np.zeros((), element.dtype.numpy), element.dtype)
+        longer = Node("SequenceInsert", [value, something], result_types=[SequenceType(TensorType(element.dtype))])
+        node = Node("SequenceErase", [longer.result], result_types=[kind], place=self.place)
+        self._push(longer)
         self._push(node)
         return node.result
 

@@ -15,8 +15,10 @@ from onnxport_symbolics.emitter import Scope
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.structures import (
     UNINITIALIZED,
+    AsList,
     Known,
     Layout,
+    Leaf,
     ListCell,
     ModelRaises,
     Planner,
@@ -41,8 +43,8 @@ _MOST_ROUNDS = 8
 def lower_loop(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...]:
     """``prim::Loop(max_trip_count, condition, carried...)``: ONNX's Loop with the same carried values.
 
-    A loop with a constant number of turns is unrolled where that is asked for, or where ONNX's Loop cannot express
-    what it does.
+    A loop with a constant number of turns is unrolled where that is asked for, where ONNX's Loop cannot express what it
+    does, and where it makes a list longer or shorter: the length is then known, and no sequence is needed.
     """
     turns, condition = lowering.value(eqn.args[0]), lowering.value(eqn.args[1])
     carried = [lowering.raw(arg) for arg in eqn.args[2:]]
@@ -56,15 +58,16 @@ def lower_loop(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...]:
         unrolled = _unroll(lowering, eqn, count, carried)
         if unrolled is not None:
             return unrolled
+    is_short = is_constant and count is not None and count <= _FEW_TURNS
     before = list(lowering.refusals)
     failure: LoweringError | None = None
     try:
-        kept = _Kept(lowering, eqn, carried).lower(turns, condition)
+        kept = _Kept(lowering, eqn, carried, keeps_lengths=is_short).lower(turns, condition)
         if len(lowering.refusals) == len(before):
             return kept
     except LoweringError as error:
         failure = error
-    if is_constant and count is not None and count <= _FEW_TURNS:
+    if is_short and count is not None:
         refusals, lowering.refusals[:] = list(lowering.refusals), before
         unrolled = _unroll(lowering, eqn, count, carried)
         if unrolled is not None:
@@ -132,12 +135,13 @@ class _Kept:
     that cover both, until it gives what was assumed.
     """
 
-    def __init__(self, lowering: Lowering, eqn: Eqn, carried: list[Lowered]) -> None:
+    def __init__(self, lowering: Lowering, eqn: Eqn, carried: list[Lowered], *, keeps_lengths: bool) -> None:
         self.lowering = lowering
         self.op = lowering.op
         self.eqn = eqn
         self.body: CapturedBlock = eqn.blocks[0]
         self.carried = carried
+        self.keeps_lengths = keeps_lengths
         self.planner = Planner(lowering.op, "turns of a loop")
         self.layouts = [self._assumed(index) for index in range(len(carried))]
         self.lists: dict[ListCell, Layout] = {}
@@ -155,6 +159,8 @@ class _Kept:
             turn = self._turn()
             if not self._loosened(turn):
                 break
+            if self.keeps_lengths and any(map(_grows, (*self.layouts, *self.lists.values()))):
+                raise op.refuse("a loop that makes a list longer or shorter")
         else:
             raise op.refuse("a loop whose carried values take ever new types")
         if len(lowering.refusals) > before:
@@ -167,7 +173,8 @@ class _Kept:
         used = self.lowering.used
         if formal not in used and self.eqn.outputs[index] not in used:
             return Known(UNINITIALIZED)
-        if out is formal:
+        if out is formal or isinstance(self.carried[index], ListCell):
+            # A list is often handed on by name only, while the loop writes to it.
             return Known(self.carried[index])
         return self.planner.layout(self.carried[index], self.eqn.outputs[index].type, changes=True)
 
@@ -201,9 +208,12 @@ class _Kept:
         planner, old = self.planner, (list(self.layouts), dict(self.lists))
         for index, (layout, end) in enumerate(zip(self.layouts, turn.ends, strict=True)):
             kind = self.eqn.outputs[index].type
-            is_fixed = isinstance(layout, Known) and self.body.outputs[1 + index] is self.body.inputs[1 + index]
-            if not is_fixed and not self.lowering.is_refused(end) and layout != Known(UNINITIALIZED):
-                self.layouts[index] = planner.join(layout, planner.layout(end, kind, changes=True), kind)
+            if isinstance(layout, Known) and (end is layout.lowered or layout.lowered is UNINITIALIZED):
+                continue
+            is_list = isinstance(layout, Known) and isinstance(layout.lowered, ListCell)
+            start = planner.layout(self.carried[index], kind, changes=True) if is_list else layout
+            if not self.lowering.is_refused(end):
+                self.layouts[index] = planner.join(start, planner.layout(end, kind, changes=True), kind)
         for cell, content in turn.lists.items():
             kind = SequenceType(cell.element)
             start = self.lists.get(cell)
@@ -228,9 +238,10 @@ class _Kept:
             found = op.multi("Loop", len(types), *self._bounds(turn, turns, condition), *first, body=turn.scope.block)
             values = iter([op.retype(value, kind) for value, kind in zip(found, types, strict=True)])
         results = tuple(unpack(layout, values, depth) for layout in self.layouts)
-        share(turn.ends, depth)
-        for result, *ways in zip(results, self.carried, turn.ends, strict=True):
-            mark_shared(result, ways)
+        for layout, result, *ways in zip(self.layouts, results, self.carried, turn.ends, strict=True):
+            if not isinstance(layout, Known):
+                share(ways, depth)
+                mark_shared(result, ways)
         for cell, layout in self.lists.items():
             lowering.write(cell, unpack(layout, values, depth))
         return results
@@ -241,3 +252,10 @@ class _Kept:
         # Without a condition ONNX does not look at the one that the body gives.
         is_counted = limit is not None and known_bool(condition) is True and known_bool(turn.condition) is True
         return limit, None if is_counted else op.scalar(condition, DType.BOOL)
+
+
+def _grows(layout: Layout) -> bool:
+    """Whether a list is carried whose length is not known."""
+    if isinstance(layout, AsList):
+        return isinstance(layout.content, Leaf) or _grows(layout.content)
+    return isinstance(layout, Leaf) and layout.is_list

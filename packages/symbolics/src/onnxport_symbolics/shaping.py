@@ -191,6 +191,8 @@ def unsqueeze(op: Op, x: Value, axes: Sequence[int]) -> Value:
     """Insert axes of size 1; ``axes`` count in the result, negative ones from its end."""
     if not axes:
         return x
+    if x.rank is None and len(axes) == 1:
+        return op.Unsqueeze(x, list(axes))
     rank = op.rank(x) + len(axes)
     return op.Unsqueeze(x, sorted(axis % rank for axis in axes))
 

@@ -105,7 +105,7 @@ def device_type(op: Op, self: Device) -> str:
     return self.name.partition(":")[0]
 
 
-@prim("is_cuda", "is_sparse", "is_quantized", "is_mkldnn", "is_meta", "requires_grad")
+@prim("is_cuda", "is_sparse", "is_quantized", "is_mkldnn", "is_meta", "is_nested", "requires_grad")
 def is_other(op: Op, a: Value) -> bool:
     """prim::is_cuda(Tensor a) -> bool; prim::requires_grad(Tensor a) -> bool"""
     return False

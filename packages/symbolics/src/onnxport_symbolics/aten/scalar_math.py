@@ -42,6 +42,8 @@ def common(op: Op, *numbers: Number, least: type = int) -> list[Value]:
     """Numbers as values of one type: float64 if one of them is a float."""
     kinds = {least, *(number_kind(op, number) for number in numbers)}
     kind = float if float in kinds else int if int in kinds else bool
+    # From here on they are tensors of rank 0: between numbers, torch's rules for tensors hold in float64.
+    op.numbers = frozenset()
     return [number_value(op, number, kind) for number in numbers]
 
 

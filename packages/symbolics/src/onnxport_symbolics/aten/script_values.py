@@ -130,3 +130,9 @@ def join_texts(op: Op, self: str, values: Sequence[str]) -> str:
 def text_in_text(op: Op, self: str, item: str) -> bool:
     """__contains__.str(str self, str item) -> bool"""
     return item in self
+
+
+@aten("is_autocast_enabled", "is_autocast_cpu_enabled", "is_grad_enabled")
+def is_switched_on(op: Op) -> bool:
+    """is_autocast_enabled() -> bool; is_grad_enabled() -> bool"""
+    return False
