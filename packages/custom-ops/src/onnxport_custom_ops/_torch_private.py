@@ -40,7 +40,7 @@ class Argument:
 
     Attributes:
         name: its name.
-        kind: its type as a schema prints it: ``Tensor``, ``Tensor?``, ``int[2]``.
+        kind: its type as torch prints it: ``Tensor``, ``Optional[Tensor]``, ``List[int]``.
         default: its default; None if it has none.
     """
 
@@ -51,12 +51,12 @@ class Argument:
     @property
     def is_tensor(self) -> bool:
         """Whether it takes a tensor, or none where that is allowed."""
-        return self.kind.rstrip("?") == "Tensor"
+        return self.kind in ("Tensor", "Optional[Tensor]")
 
     @property
     def is_tensor_list(self) -> bool:
         """Whether it takes a list of tensors."""
-        return self.kind.startswith("Tensor") and "[" in self.kind
+        return self.kind in ("List[Tensor]", "List[Optional[Tensor]]", "Optional[List[Tensor]]")
 
 
 def schema_arguments(namespace: str, name: str, overload: str) -> list[Argument] | None:

@@ -17,7 +17,7 @@ from onnxport_custom_ops.scalar_types import from_torch
 from onnxport_custom_ops.values import SymbolicValue, python_value
 
 #: The namespaces of torch itself; all others are of custom operators.
-_TORCH = frozenset({"aten", "prim", "quantized", "onnx"})
+_TORCH = frozenset({"aten", "prim", "prims", "quantized", "onnx"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def _split(
     attributes: dict[str, AttrValue] = {}
     has_list = False
     for arg_name, arg in zip(names, args, strict=True):
-        if has_list and (arg_name in tensors or arg_name in lists):
+        if has_list and arg is not None and (arg_name in tensors or arg_name in lists):
             raise UnsupportedCase(f"{name} as a node", why="inputs after a list of tensors could not be told from it")
         if arg_name in lists and arg is not None:
             has_list = True

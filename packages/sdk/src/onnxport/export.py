@@ -8,10 +8,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
+import torch
 from onnxport_custom_ops import Session
-from onnxport_frontend import Captured, capture
+from onnxport_frontend import Captured, capture, dtype_from_torch
 from onnxport_frontend.decompose import decompose
-from onnxport_ir import Model, OpName, passes
+from onnxport_ir import Model, OpName, TensorType, passes
 from onnxport_ir.captured_text import check_graph
 from onnxport_ir.naming import assign_names
 from onnxport_ir.passes import DEFAULT_PIPELINE
@@ -26,8 +27,6 @@ from onnxport.selfcheck import Checked, OnFrozen, check_other_inputs, is_cheap, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import torch
 
 
 def export(
@@ -202,6 +201,7 @@ def build(
         if decomposed is not None:
             decomposed += supported.operators
         model = lower(supported.graph, registry, options.target, loops=options.loops)
+        _type_outputs(model, captured)
         if session is not None:
             session.finish(model)
     with _timed(timings, "passes"):
@@ -211,6 +211,13 @@ def build(
             passes.run(DEFAULT_PIPELINE, model)
         assign_names(model)
     return model
+
+
+def _type_outputs(model: Model, captured: Captured) -> None:
+    """Give outputs whose element type no one knows that of the example: a script says nothing of custom operators."""
+    for output, example in zip(model.graph.outputs, captured.example_outputs, strict=True):
+        if output.is_tensor and output.dtype is None and isinstance(example, torch.Tensor):
+            output.value_type = TensorType(dtype_from_torch(example.dtype), output.shape)
 
 
 @contextmanager
