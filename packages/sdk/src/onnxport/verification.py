@@ -80,7 +80,7 @@ class Verification:
             raise VerificationFailed(
                 "the exported model differs from torch's on the example",
                 why="; ".join(f"output {name}: {problem}" for name, problem in problems.items()),
-                hint="onnxport.bisect finds the operator; verify=VerifyOptions(rtol=..., atol=...) sets the tolerances.",
+                hint="onnxport.bisect finds the operator; verify=VerifyOptions(rtol=...) sets the tolerance.",
             )
 
 
