@@ -24,6 +24,9 @@ Value = Any
 JitType = Any
 FunctionSchema = Any
 
+OpOverload = torch._ops.OpOverload
+"""One overload of an operator, as a graph of ``torch.fx`` calls it; of ``torch.ops`` the classes are not public."""
+
 
 @contextlib.contextmanager
 def onnx_export_flag() -> Iterator[None]:

@@ -13,6 +13,7 @@ from onnxport_ir.dims import Dim, DimSource
 from onnxport_ir.errors import Place
 from onnxport_ir.types import AnyType, ScalarType, SequenceType, TensorType
 
+from onnxport_frontend._torch_private import OpOverload
 from onnxport_frontend.schema import Schema, literal, read_schema, tensor_literal
 from onnxport_frontend.torch_types import dtype_from_torch
 
@@ -157,11 +158,11 @@ class _Reader:
             numbers = tuple(map(self.arg, node.args))
             kind: AnyType = ScalarType("float" if isinstance(node.meta.get("val"), torch.SymFloat) else "int")
             return self._emit(OpName.parse(_ON_SIZES[target]), ("a", "b")[: len(numbers)], numbers, kind)
-        if not isinstance(target, torch._ops.OpOverload):
+        if not isinstance(target, OpOverload):
             raise NotExpressible(f"a call of {target}")
         return self._operator(node, target)
 
-    def _operator(self, node: torch.fx.Node, target: torch._ops.OpOverload) -> Arg:
+    def _operator(self, node: torch.fx.Node, target: OpOverload) -> Arg:
         if target not in self._schemas:
             self._schemas[target] = read_schema(str(target._schema))
         schema = self._schemas[target]

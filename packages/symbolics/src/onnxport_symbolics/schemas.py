@@ -155,9 +155,7 @@ def _last_opsets() -> dict[str, int]:
             schema.name not in newest or schema.since_version > newest[schema.name].since_version
         ):
             newest[schema.name] = schema
-    return {
-        name: schema.since_version - 1 if schema.deprecated else NEWEST_OPSET for name, schema in newest.items()
-    }
+    return {name: schema.since_version - 1 if schema.deprecated else NEWEST_OPSET for name, schema in newest.items()}
 
 
 def _formal(formal: onnx.defs.OpSchema.FormalParameter, dtypes: Mapping[str, frozenset[DType]]) -> Formal:
