@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -310,6 +311,22 @@ def test_ops_with_what_makes_no_sense(run: Run, arguments: list[str], message: s
     result = run("ops", *arguments)
     assert result.code == 2
     assert message in result.err
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_commands_of_the_page_run(run: Run) -> None:
+    page = Path(__file__).parents[3] / "docs" / "command-line.md"
+    if not page.exists():
+        pytest.skip("the tests are not in the repository")
+    Path("models.py").write_text("from factories import with_args as classifier\n", encoding="utf-8")
+    lines = re.findall(r"^\$ onnxport (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert len(lines) == 5
+    for line in lines:
+        result = run(*shlex.split(line))
+        assert (result.code, result.err) == (0, ""), line
+        assert result.out
 
 
 # --- a real process --------------------------------------------------------------------------------------------------
