@@ -216,11 +216,10 @@ class _Kept:
                 self.layouts[index] = planner.join(start, planner.layout(end, kind, changes=True), kind)
         for cell, content in turn.lists.items():
             kind = SequenceType(cell.element)
-            start = self.lists.get(cell)
-            if start is None:
-                start = planner.layout(cell.content, kind, changes=True)
+            known = self.lists.get(cell)
+            before = known or planner.layout(cell.content, kind, changes=True)
             if not self.lowering.is_refused(content):
-                self.lists[cell] = planner.join(start, planner.layout(content, kind, changes=True), kind)
+                self.lists[cell] = planner.join(before, planner.layout(content, kind, changes=True), kind)
         return (self.layouts, self.lists) != old
 
     def _emit(self, turn: _Turn, turns: Lowered, condition: Lowered) -> tuple[Lowered, ...]:
