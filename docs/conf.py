@@ -33,7 +33,7 @@ def fill_support_page(app: Sphinx, docname: str, source: list[str]) -> None:
     if docname == "support":
         from tools import support_page  # noqa: PLC0415 - imports the packages, which only this page needs
 
-        source[0] = source[0].replace(support_page.PLACEHOLDER, support_page.render(ROOT / "docs" / "opinfo"))
+        source[0] = source[0].replace(support_page.PLACEHOLDER, support_page.render())
 
 
 def setup(app: Sphinx) -> None:

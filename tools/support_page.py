@@ -1,6 +1,7 @@
 """The tables of the documentation's support page, from the registry of handlers and the measured coverage.
 
-Measurements are JSON files that ``nox -s opinfo -- --json FILE`` writes; without any the page says so.
+``nox -s opinfo -- --json FILE`` measures; ``tools/support_page.py --record FILE`` keeps what the page shows of it in
+``docs/opinfo``, one line per case, and in ``onnxport_symbolics`` the lowest opset at which each operator has passed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+ROOT = Path(__file__).parents[1]
+RECORDS = Path("docs", "opinfo", "coverage.json")
+FIRST_OPSETS = Path("packages", "symbolics", "src", "onnxport_symbolics", "support.json")
 PLACEHOLDER = "<!-- support tables -->"
 # What the page calls the opinfo session's statuses; `skip` says nothing about onnxport and is left out.
 STATUSES = {
@@ -53,13 +58,13 @@ class Case:
 
 @dataclass(frozen=True)
 class Measurements:
-    """What was measured, and with which versions, ``torch 2.13.0, ...``."""
+    """What was measured, sorted, and with which versions, ``torch 2.13.0, ...``."""
 
     cases: tuple[Case, ...] = ()
     versions: str = ""
 
     @staticmethod
-    def read(paths: Iterable[Path]) -> Measurements:
+    def of_runs(paths: Iterable[Path]) -> Measurements:
         """Read files of the opinfo session; later ones override earlier ones.
 
         Raises:
@@ -79,22 +84,61 @@ class Measurements:
                 cases[key] = Case(*key, case["status"], case["by_type_only"], tuple(case["operators"]))
         return Measurements(tuple(cases[key] for key in sorted(cases)), versions)
 
+    @staticmethod
+    def recorded(path: Path) -> Measurements:
+        """Read what ``record`` has written; nothing if there is no such file."""
+        if not path.exists():
+            return Measurements()
+        document = json.loads(path.read_text(encoding="utf-8"))
+        cases = [
+            Case(variant, dtype, opset, status, opset in by_type_only, tuple(operators))
+            for variant, dtype, operators, outcomes, by_type_only in document["cases"]
+            for status, opsets in outcomes.items()
+            for opset in opsets
+        ]
+        return Measurements(tuple(sorted(cases, key=lambda c: (c.variant, c.dtype, c.opset))), document["versions"])
+
+    def record(self, path: Path) -> None:
+        """Write everything to a file, one line for each variant and element type."""
+        grouped: dict[tuple[str, str, tuple[str, ...]], list[Case]] = defaultdict(list)
+        for case in self.cases:
+            grouped[case.variant, case.dtype, case.operators].append(case)
+        lines = []
+        for key, cases in grouped.items():
+            outcomes: dict[str, list[int]] = defaultdict(list)
+            for case in cases:
+                outcomes[case.status].append(case.opset)
+            lines.append(json.dumps([*key, outcomes, [case.opset for case in cases if case.by_type_only]]))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = ",\n".join(lines)
+        path.write_text(f'{{"versions": {json.dumps(self.versions)}, "cases": [\n{content}\n]}}\n', encoding="utf-8")
+
+    def first_opsets(self) -> dict[str, int]:
+        """The lowest opset at which a case that uses an operator has passed, by name without overload, sorted."""
+        passed: dict[str, int] = {}
+        for case in self.cases:
+            if case.status == "pass":
+                for name in case.operators:
+                    base = name.partition(".")[0]
+                    passed[base] = min(case.opset, passed.get(base, case.opset))
+        return dict(sorted(passed.items()))
+
     @property
     def opsets(self) -> list[int]:
         """The opsets that were measured, ascending."""
         return sorted({case.opset for case in self.cases})
 
 
-def render(folder: Path) -> str:
+def render(root: Path = ROOT) -> str:
     """The tables as Markdown.
 
     Args:
-        folder: where measurements lie; it need not exist.
+        root: the project's root, for the measurements that it keeps.
     """
     from onnxport_symbolics import default_registry  # noqa: PLC0415 - the rest of this file needs no package
 
     names = [str(handler.name) for handler in default_registry(plugins=False)]
-    measured = Measurements.read(sorted(folder.glob("*.json")))
+    measured = Measurements.recorded(root / RECORDS)
     return "\n\n".join([operator_table(names, measured), measured_tables(measured)])
 
 
@@ -110,7 +154,8 @@ def operator_table(names: Iterable[str], measured: Measurements) -> str:
         if case.opset in newest:
             for base in {operator.partition(".")[0] for operator in case.operators}:
                 tallies[base][case.status] += 1
-    columns = [f"cases passed at opset {opset}" for opset in newest]
+    columns = [column for opset in newest for column in ("passes from opset", f"cases passed at opset {opset}")]
+    first = measured.first_opsets()
     lines = [
         "## Operators with a handler",
         "",
@@ -123,8 +168,8 @@ def operator_table(names: Iterable[str], measured: Measurements) -> str:
         named = sorted(overload for overload in overloads[base] if overload)
         shown = "all" if "" in overloads[base] else ", ".join(f"`{overload}`" for overload in named)
         tally = tallies[base]
-        cell = f"{tally['pass']} of {tally.total()}" if tally else ""
-        lines.append(_row(f"`{base}`", shown, *(cell for _ in columns)))
+        cells = (first.get(base, ""), f"{tally['pass']} of {tally.total()}" if tally else "") if columns else ()
+        lines.append(_row(f"`{base}`", shown, *cells))
     return "\n".join(lines)
 
 
@@ -152,14 +197,25 @@ def _row(*cells: object) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
+def record(runs: Iterable[Path], root: Path = ROOT) -> str:
+    """Keep what runs of the opinfo session have measured, in place of what was kept before.
+
+    Returns:
+        What was written, in words.
+    """
+    measured = Measurements.of_runs(runs)
+    measured.record(root / RECORDS)
+    first: dict[str, Any] = {"first_opset": measured.first_opsets()}
+    (root / FIRST_OPSETS).write_text(json.dumps(first, indent=1) + "\n", encoding="utf-8")
+    return f"{len(measured.cases)} outcomes at {len(measured.opsets)} opsets, {len(first['first_opset'])} operators"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the tables."""
+    """Print the tables, or keep measurements."""
     parser = argparse.ArgumentParser(description="Print the tables of the support page as Markdown.")
-    folder = Path(__file__).parents[1] / "docs" / "opinfo"
-    parser.add_argument(
-        "folder", nargs="?", type=Path, default=folder, help="where the opinfo session's JSON files lie"
-    )
-    print(render(parser.parse_args(arguments).folder))
+    parser.add_argument("--record", nargs="+", type=Path, metavar="FILE", help="keep what the opinfo session measured")
+    runs = parser.parse_args(arguments).record
+    print(record(runs) if runs else render())
     return 0
 
 

@@ -36,10 +36,10 @@ def test_overloads_are_named_unless_a_handler_covers_all():
 def test_an_operator_shows_its_cases_at_the_newest_opset(tmp_path):
     old = write(tmp_path, 9, operators=["aten::add.Tensor"], add="wrong")
     new = write(tmp_path, 18, operators=["aten::add.Tensor"], add="pass", sub="refused", mul="pass")
-    table = support_page.operator_table(["aten::add", "aten::mul"], Measurements.read([old, new]))
-    assert "| operator | overloads | cases passed at opset 18 |" in table
-    assert "| `aten::add` | all | 2 of 3 |" in table
-    assert "| `aten::mul` | all |  |" in table
+    table = support_page.operator_table(["aten::add", "aten::mul"], Measurements.of_runs([old, new]))
+    assert "| operator | overloads | passes from opset | cases passed at opset 18 |" in table
+    assert "| `aten::add` | all | 18 | 2 of 3 |" in table
+    assert "| `aten::mul` | all |  |  |" in table
 
 
 def test_without_measurements_the_page_says_so():
@@ -49,7 +49,7 @@ def test_without_measurements_the_page_says_so():
 def test_measurements_are_counted_and_listed_by_opset(tmp_path):
     late = write(tmp_path, 18, add="pass", sub="pass", fft="refused", rand="pass", svd="skip")
     early = write(tmp_path, 9, add="pass", sub="wrong")
-    text = support_page.measured_tables(Measurements.read([late, early]))
+    text = support_page.measured_tables(Measurements.of_runs([late, early]))
     assert "| 9 | 1 | 0 | 1 | 0 | 0 | 0 | 0 | 2 |" in text
     assert "| 18 | 3 | 1 | 0 | 0 | 0 | 0 | 0 | 4 |" in text
     assert "| `sub` | float32 | wrong | passed |" in text
@@ -61,13 +61,48 @@ def test_measurements_are_counted_and_listed_by_opset(tmp_path):
 
 def test_an_unknown_status_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="maybe"):
-        Measurements.read([write(tmp_path, 18, add="maybe")])
+        Measurements.of_runs([write(tmp_path, 18, add="maybe")])
 
 
 def test_the_page_lists_the_built_in_handlers(tmp_path):
     from onnxport_symbolics import default_registry  # noqa: PLC0415 - the tests above need no package
 
-    text = support_page.render(tmp_path / "missing")
+    text = support_page.render(tmp_path)
     names = {f"| `{handler.name.base}` |" for handler in default_registry(plugins=False)}
     assert names
     assert all(name in text for name in names)
+
+
+def test_what_is_recorded_is_read_again(tmp_path):
+    runs = [
+        write(tmp_path, 9, operators=["aten::add.Tensor"], add="pass", sub="wrong", rand="pass"),
+        write(tmp_path, 18, operators=["aten::add.Tensor"], add="pass", sub="refused", svd="skip"),
+    ]
+    measured = Measurements.of_runs(runs)
+    path = tmp_path / "docs" / "coverage.json"
+    measured.record(path)
+    assert Measurements.recorded(path) == measured
+    assert len(path.read_text().splitlines()) == len({"add", "sub", "rand"}) + 2
+
+
+def test_an_operator_has_passed_from_its_lowest_opset_on(tmp_path):
+    runs = [
+        write(tmp_path, 18, operators=["aten::add.Tensor", "aten::mul"], add="pass"),
+        write(tmp_path, 9, operators=["aten::add.out"], add="pass", mul="pass"),
+        write(tmp_path, 7, operators=["aten::add.Tensor", "aten::sub"], add="wrong"),
+    ]
+    assert Measurements.of_runs(runs).first_opsets() == {"aten::add": 9, "aten::mul": 18}
+
+
+def test_recording_writes_both_files(tmp_path):
+    (tmp_path / support_page.FIRST_OPSETS).parent.mkdir(parents=True)
+    run = write(tmp_path, 9, operators=["aten::add.Tensor"], add="pass")
+    assert support_page.record([run], tmp_path) == "1 outcomes at 1 opsets, 1 operators"
+    assert json.loads((tmp_path / support_page.FIRST_OPSETS).read_text()) == {"first_opset": {"aten::add": 9}}
+    assert "| 9 | 1 | 0 | 0 | 0 | 0 | 0 | 0 | 1 |" in support_page.render(tmp_path)
+
+
+def test_both_files_are_of_the_same_measurements():
+    measured = Measurements.recorded(support_page.ROOT / support_page.RECORDS)
+    kept = json.loads((support_page.ROOT / support_page.FIRST_OPSETS).read_text())
+    assert kept == {"first_opset": measured.first_opsets()}
