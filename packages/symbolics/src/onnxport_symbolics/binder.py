@@ -20,6 +20,7 @@ import numpy as np
 from onnxport_ir import Device, DType, Enumeral, TensorLiteral, Value
 from onnxport_ir.errors import InternalError, NeedsStatic, UnsupportedCase
 
+from onnxport_symbolics.complex_values import ComplexValue, as_pairs
 from onnxport_symbolics.scalar_types import dtype_of, number_of
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ IGNORED = frozenset(
     }
 )
 
+_COMPLEX_HINT = "Compute with the real and imaginary parts there: torch.view_as_real."
 _Convert = Callable[["Op", str, Lowered], Any]
 
 
@@ -133,6 +135,8 @@ def _union(members: set[Any]) -> _Convert:
             return _SINGLE[member]
         if typing.get_origin(member) is collections.abc.Sequence:
             return _converter(member)
+    if ComplexValue in members and members <= {ComplexValue, Value, complex}:
+        return _to_complex
     if members == {int, Value}:
         return _to_int_or_value
     if members == {float, Value}:
@@ -174,7 +178,17 @@ def _to_value(op: Op, name: str, arg: Lowered) -> Value:
         return op.const(arg.tensor.numpy(), arg.tensor.dtype)
     if isinstance(arg, bool | int | float):
         return op.const(arg)
+    if isinstance(arg, ComplexValue | complex):
+        raise UnsupportedCase(f"a complex {name}", where=op.place, hint=_COMPLEX_HINT)
     raise InternalError(f"argument {name} is no tensor: {_show(arg)}")
+
+
+def _to_complex(op: Op, name: str, arg: Lowered) -> Any:
+    """A complex tensor, a real one or a number, as it comes."""
+    if isinstance(arg, TensorLiteral) and arg.tensor.dtype.is_complex and not arg.wrapped_number:
+        pairs = as_pairs(arg.tensor)
+        return ComplexValue(op.const(pairs.numpy(), pairs.dtype))
+    return arg if isinstance(arg, ComplexValue | complex) else _to_number_or_value(op, name, arg)
 
 
 def _to_number(op: Op, name: str, arg: Lowered) -> Any:

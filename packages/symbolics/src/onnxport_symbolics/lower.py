@@ -40,10 +40,11 @@ from onnxport_ir.rules.common import ShapeMismatch
 from onnxport_ir.types import AnyType, Shape, ValueType, scalar_dtype
 
 from onnxport_symbolics.binder import Lowered
+from onnxport_symbolics.complex_values import ComplexValue, as_pairs, holds_complex, is_complex_type
 from onnxport_symbolics.control import CONTROL
 from onnxport_symbolics.emitter import Emitter, Scope
 from onnxport_symbolics.op import Op
-from onnxport_symbolics.registry import Handler, Registry
+from onnxport_symbolics.registry import COMPLEX, Handler, Registry
 from onnxport_symbolics.script_lists import HAND_ON, WRITES
 from onnxport_symbolics.structures import TAKES_MAYBE, ListCell, Maybe, ModelRaises, contents, contents_once
 from onnxport_symbolics.target import Target
@@ -159,6 +160,7 @@ class Lowering:
         self._registry = registry
         # Whether env holds anything but lowered values: results of refused equations, or refused results.
         self._has_stand_ins = False
+        self._has_complex = any(is_complex_type(param.var.type) for param in graph.params)
         self._found: dict[OpName, Handler | None] = {}
 
     def inputs(self, graph: CapturedGraph, block: Block) -> None:
@@ -168,7 +170,10 @@ class Lowering:
             self.env[item.var] = self._as_list(value, item.var.type) if self._has_lists else value
             block.inputs.append(value)
         for param in graph.params:
-            self.env[param.var] = Value.weight(param.tensor, param.name)
+            if is_complex_type(param.var.type):
+                self.env[param.var] = ComplexValue(Value.weight(as_pairs(param.tensor), param.name))
+            else:
+                self.env[param.var] = Value.weight(param.tensor, param.name)
 
     def run(self, eqns: Sequence[Eqn]) -> None:
         """Lower equations into the innermost open block; what is refused is collected."""
@@ -189,6 +194,8 @@ class Lowering:
             for result in results:
                 if isinstance(result, LoweringError | Poisoned):
                     self._has_stand_ins = True
+                elif holds_complex(result):
+                    self._has_complex = True
 
     def raw(self, arg: Arg) -> Lowered:
         """An argument with its variables replaced by what they were lowered to; lists are still themselves."""
@@ -285,6 +292,11 @@ class Lowering:
         if isinstance(lowered, bool | int | float):
             kind = var_type.kind if isinstance(var_type, ScalarType) else type(lowered).__name__
             return self.op.const(lowered, scalar_dtype(kind))
+        if isinstance(lowered, ComplexValue):
+            raise self.op.refuse(
+                "a complex tensor as an output, or one that a branch or loop gives",
+                "Return torch.view_as_real of it, and put the parts together outside.",
+            )
         raise self.op.refuse(f"{lowered!r} as a value of the exported model")
 
     def _optional(self, maybe: Maybe) -> Value:
@@ -320,7 +332,10 @@ class Lowering:
             found = control(self, eqn)
             if found is not None:
                 return found
-        handler = self._handler(eqn.op)
+        if self._has_complex or any(is_complex_type(var.type) for var in eqn.outputs):
+            handler = self._handler_of_complex(eqn)
+        else:
+            handler = self._handler(eqn.op)
         if handler is None:
             raise UnsupportedOperator(
                 f"{eqn.op} is not supported",
@@ -341,6 +356,15 @@ class Lowering:
         bound = handler.signature.bind(self.op, eqn.names, args)
         result = handler.function(self.op, **bound)
         return self._results(eqn, result)
+
+    def _handler_of_complex(self, eqn: Eqn) -> Handler | None:
+        """The handler for complex tensors, if there are any and it exists; others refuse them by their annotations."""
+        args = tuple(self.value(arg) for arg in eqn.args)
+        if any(map(holds_complex, args)) or any(is_complex_type(var.type) for var in eqn.outputs):
+            found = self._handler(OpName(COMPLEX, eqn.op.name, eqn.op.overload)) if eqn.op.namespace == "aten" else None
+            if found is not None:
+                return found
+        return self._handler(eqn.op)
 
     def _refuse_maybe(self, eqn: Eqn, args: Sequence[Lowered]) -> None:
         for name, arg in zip(eqn.names, args, strict=True):
@@ -383,6 +407,11 @@ def refine(eqn: Eqn, result: Lowered, expected: AnyType) -> Lowered:
     Raises:
         UnsupportedCase: if they contradict each other; the model would be wrong.
     """
+    if isinstance(result, ComplexValue) and isinstance(expected, TensorType):
+        if None not in (expected.dtype, result.dtype) and result.dtype is not expected.dtype:
+            raise UnsupportedCase(f"{eqn.op} was lowered to {result} where torch gives {expected}")
+        result.refined(_join(eqn, result.shape, expected.shape))
+        return result
     if not isinstance(result, Value) or not isinstance(expected, TensorType) or not result.is_tensor:
         return result
     if expected.dtype is not None and result.dtype is not None and result.dtype is not expected.dtype:
@@ -439,6 +468,10 @@ def onnx_type(captured: AnyType) -> ValueType:
     Raises:
         UnsupportedCase: for what ONNX has no type for.
     """
+    if is_complex_type(captured):
+        raise UnsupportedCase(
+            "a complex input", hint="Take its parts as a real tensor, and torch.view_as_complex of that."
+        )
     if isinstance(captured, TensorType):
         return captured
     if isinstance(captured, SequenceType) and isinstance(captured.element, TensorType):

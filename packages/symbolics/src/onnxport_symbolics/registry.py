@@ -111,6 +111,8 @@ class Registry:
         return isinstance(name, OpName) and self.find(name) is not None
 
 
+#: The namespace of handlers that take the place of ``aten`` ones for complex tensors; no operator of torch has it.
+COMPLEX = "complex"
 #: ONNXPort's own handlers; filled when :mod:`onnxport_symbolics.aten` is imported.
 BUILTIN = Table("onnxport-symbolics")
 
@@ -118,6 +120,11 @@ BUILTIN = Table("onnxport-symbolics")
 def aten(*names: str) -> Callable[[_F], _F]:
     """Register a handler for ATen operators, ``@aten("elu", "celu.default")``, in the built-in table."""
     return BUILTIN.op(*(f"aten::{name}" for name in names))
+
+
+def aten_complex(*names: str) -> Callable[[_F], _F]:
+    """Register what is called in the place of an operator's handler where arguments or results are complex."""
+    return BUILTIN.op(*(f"{COMPLEX}::{name}" for name in names))
 
 
 def prim(*names: str) -> Callable[[_F], _F]:
