@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 
 import onnx
+import onnxport
 import onnxruntime
 import pytest
 import torch
+from onnxport import symbolic_helper
 from torch.utils import cpp_extension
 
-import onnxport
-from onnxport import symbolic_helper
 from tests.custom.harness import ops, registered
 
 SOURCE = """

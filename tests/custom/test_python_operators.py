@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import onnx
+import onnxport
 import pytest
 import torch
 
-import onnxport
 from tests.custom.harness import Apply, check, ops, registered
 
 

@@ -13,6 +13,8 @@ from torch import _C
 
 #: The class of the values that torch's exporter hands to symbolic functions, which those functions test for.
 GraphValue: type = _C.Value
+#: The class of the nodes of those values.
+GraphNode: type = _C.Node
 
 #: The classes of the script language's types by kind, for the same reason.
 TYPES: dict[str, type] = {

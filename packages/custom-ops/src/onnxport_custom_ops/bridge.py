@@ -33,9 +33,7 @@ def registered_for(opset: int) -> dict[str, SymbolicFunction]:
         found = {version: function for version, function in overrides.items() if not _is_script(function)}
         if found:
             table[name] = found
-    newest = max((max(by_opset) for by_opset in table.values()), default=opset)
-    # Registrations go up to the newest opset of torch's exporter; ours goes on from there.
-    return choose(table, min(opset, newest))
+    return choose(table, opset)
 
 
 def _is_script(function: object) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from onnxport_ir import OpName
 from onnxport_ir.errors import InvalidArgument, Place
 
+from onnxport_custom_ops import _torch_private as private
 from onnxport_custom_ops.types import SymbolicType
 from onnxport_custom_ops.values import SymbolicValue
 
@@ -43,6 +44,10 @@ class OriginalNode:
     place: Place
     function: type | None = None
     arguments: Sequence[Any] = ()
+
+    @property  # type: ignore[misc]  # the class that isinstance() sees, which mypy wants to be fixed
+    def __class__(self) -> type:
+        return private.GraphNode
 
     def kind(self) -> str:
         """``my_ops::foo``, ``prim::PythonOp``."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from onnxport_ir.errors import InvalidArgument
-from onnxport_symbolics import NEWEST_OPSET, OLDEST_OPSET
+from onnxport_symbolics import NEWEST_OPSET
 
 #: ``symbolic(g, *arguments)``; Any: the arguments are those of the operator.
 SymbolicFunction = Callable[..., Any]
@@ -34,8 +34,8 @@ def register_custom_op_symbolic(symbolic_name: str, symbolic_fn: SymbolicFunctio
             for every ``autograd.Function`` without a symbolic function of its own.
         symbolic_fn: called as ``symbolic_fn(g, *arguments)`` with a :class:`GraphContext` and
             :class:`SymbolicValue`; gives a value, a tuple of them, or None where it cannot convert the call.
-        opset_version: the first opset that it is for. A function registered later takes its place from its own opset
-            on.
+        opset_version: the first opset that it is for; from the next opset on that a function is registered for, that
+            one takes its place.
 
     Raises:
         InvalidArgument: for a name without a namespace, a function that cannot be called, or an opset that is none.
@@ -43,30 +43,30 @@ def register_custom_op_symbolic(symbolic_name: str, symbolic_fn: SymbolicFunctio
     name = checked_name(symbolic_name)
     if not callable(symbolic_fn):
         raise InvalidArgument(f"the symbolic function of {name} cannot be called: {symbolic_fn!r}")
-    opsets = _opsets_from(opset_version)
+    opset = _checked_opset(opset_version)
     with _lock:
-        _table.setdefault(name, {}).update(dict.fromkeys(opsets, symbolic_fn))
+        _table.setdefault(name, {})[opset] = symbolic_fn
 
 
 def unregister_custom_op_symbolic(symbolic_name: str, opset_version: int) -> None:
-    """Take back what was registered for an operator, from an opset on.
+    """Take back what was registered for an operator.
 
     Args:
         symbolic_name: the operator.
-        opset_version: the first opset that it is taken back for.
+        opset_version: the opset that it was registered with.
 
     Raises:
         InvalidArgument: for a name without a namespace, or an opset that is none.
     """
     name = checked_name(symbolic_name)
-    opsets = _opsets_from(opset_version)
+    opset = _checked_opset(opset_version)
     with _lock:
         registered = _table.get(name, {})
-        found = [opset for opset in opsets if registered.pop(opset, None) is not None]
+        found = registered.pop(opset, None)
         if not registered:
             _table.pop(name, None)
-    if not found:
-        warnings.warn(f"no symbolic function is registered for {name} from opset {opset_version} on", stacklevel=2)
+    if found is None:
+        warnings.warn(f"no symbolic function is registered for {name} at opset {opset}", stacklevel=2)
 
 
 def registered_for(opset: int) -> dict[str, SymbolicFunction]:
@@ -79,10 +79,11 @@ def choose(table: Mapping[str, Mapping[int, SymbolicFunction]], opset: int) -> d
     """Those functions of a table that an export to ``opset`` uses."""
     chosen: dict[str, SymbolicFunction] = {}
     for name, by_opset in table.items():
-        opsets = [opset, *range(opset + 1, _FIRST_COMPLETE_OPSET + 1)]
-        found = next((by_opset[version] for version in opsets if version in by_opset), None)
-        if found is not None:
-            chosen[name] = found
+        known = sorted(by_opset)
+        below = [version for version in known if version <= opset]
+        above = [version for version in known if opset < version <= _FIRST_COMPLETE_OPSET]
+        if below or above:
+            chosen[name] = by_opset[below[-1] if below else above[0]]
     return chosen
 
 
@@ -98,7 +99,7 @@ def checked_name(name: object) -> str:
     return full
 
 
-def _opsets_from(opset: object) -> range:
+def _checked_opset(opset: object) -> int:
     if isinstance(opset, bool) or not isinstance(opset, int) or not 1 <= opset <= NEWEST_OPSET:
         raise InvalidArgument(f"{opset!r} is no opset", hint=f"Opsets are the integers from 1 to {NEWEST_OPSET}.")
-    return range(max(opset, OLDEST_OPSET), NEWEST_OPSET + 1)
+    return opset

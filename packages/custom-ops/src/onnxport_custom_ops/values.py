@@ -204,6 +204,10 @@ class SymbolicNode:
         self._views = views
         self._value = value
 
+    @property  # type: ignore[misc]  # as in SymbolicValue
+    def __class__(self) -> type:
+        return private.GraphNode
+
     def kind(self) -> str:
         """``onnx::Add``, ``my_domain::Foo``, ``onnx::Constant``, ``prim::Constant``, ``prim::ListConstruct``, ..."""
         lowered = self._value.lowered
