@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -302,7 +303,6 @@ def test_a_disk_that_fills_up(room: int, external_data: bool, tmp_path: Path, li
 def limited() -> Any:
     """Limits the size of files that this process writes: a write fails in its middle, as on a full disk."""
     resource = pytest.importorskip("resource", reason="limits of a process are a feature of Unix")
-    signal = pytest.importorskip("signal")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))

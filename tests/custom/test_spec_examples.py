@@ -11,7 +11,7 @@ from tests.custom.harness import Apply, check, ops, registered, run
 
 
 def test_elu():
-    def elu(g, input: torch.Value, alpha: torch.Value, inplace: bool = False):  # noqa: A002
+    def elu(g, input: torch.Value, alpha: torch.Value, inplace: bool = False):  # noqa: A002 - as torch names it
         return g.op("Elu", input, alpha_f=alpha)
 
     with registered("aten::elu", elu):
@@ -20,7 +20,7 @@ def test_elu():
 
 
 def test_elu_with_an_argument_that_the_symbolic_function_does_not_take():
-    def elu(g, input, alpha, inplace=False):  # noqa: A002
+    def elu(g, input, alpha, inplace=False):  # noqa: A002 - as torch names it
         return g.op("Elu", input, alpha_f=alpha)
 
     model = Apply(lambda x: torch.ops.aten.elu(x, 1.0, 2.0, 1.0))
@@ -30,12 +30,12 @@ def test_elu_with_an_argument_that_the_symbolic_function_does_not_take():
 
 class MyRelu(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, input: torch.Tensor) -> torch.Tensor:  # noqa: A002
+    def forward(ctx, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - as torch names it
         ctx.save_for_backward(input)
         return input.clamp(min=0)
 
     @staticmethod
-    def symbolic(g: torch.Graph, input: torch.Value) -> torch.Value:  # noqa: A002
+    def symbolic(g: torch.Graph, input: torch.Value) -> torch.Value:  # noqa: A002 - as torch names it
         return g.op("Clip", input, g.op("Constant", value_t=torch.tensor(0, dtype=torch.float)))
 
 
@@ -47,7 +47,7 @@ def test_static_symbolic_method(dtype):
 
 class MyLogExp(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, input: torch.Tensor) -> torch.Tensor:  # noqa: A002
+    def forward(ctx, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - as torch names it
         ctx.save_for_backward(input)
         h = input.exp()
         return h.log().log()
@@ -59,8 +59,8 @@ def test_inlined_autograd_function():
 
 
 def test_onnx_script_function(tmp_path):
-    onnxscript = pytest.importorskip("onnxscript")
-    op = pytest.importorskip("onnxscript.onnx_opset").opset15
+    onnxscript = pytest.importorskip("onnxscript", reason="the extra onnxscript is optional")
+    op = onnxscript.onnx_opset.opset15
     opset_version = 15
     x = torch.randn(1, 2, 3, 4, requires_grad=True)
     model = torch.nn.SELU()

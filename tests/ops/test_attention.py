@@ -38,7 +38,7 @@ def _attention(name: str, model: object, **more: Any) -> Case:
 
 
 def _masked(name: str, model: object, first: torch.Tensor, second: torch.Tensor, axes: Mapping[int, str]) -> Case:
-    return Case(name, model, (*_FIRST, first), (*_SECOND, second), {**_AXES, 3: axes})  # type: ignore[arg-type]
+    return Case(name, model, (*_FIRST, first), (*_SECOND, second), {**_AXES, 3: axes})  # type: ignore[arg-type]  # a function
 
 
 def _added(mask: torch.Tensor) -> torch.Tensor:

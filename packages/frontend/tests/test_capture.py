@@ -332,7 +332,7 @@ def test_truth_values_as_scalars():
     class Model(nn.Module):
         def forward(self, x):
             mask = torch.full((3,), True)
-            return torch.where((x > 0) == True, mask ^ True, False), mask.masked_fill(x > 0, False)  # noqa: E712
+            return torch.where((x > 0) == True, mask ^ True, False), mask.masked_fill(x > 0, False)  # noqa: E712 - the operator is meant
 
     x = torch.tensor([1.0, -1.0, 2.0])
     captured = checked(Model(), (x,))

@@ -156,7 +156,7 @@ def _to_optional(convert: _Convert, op: Op, name: str, arg: Lowered) -> Any:
 
 def _to_list(convert: _Convert, op: Op, name: str, arg: Lowered) -> list[Any]:
     if isinstance(arg, Value) and arg.const is None and arg.rank == 1 and isinstance(arg.shape and arg.shape[0], int):
-        arg = tuple(op.Gather(arg, op.const(index)) for index in range(op.sizes(arg)[0]))  # type: ignore[arg-type]
+        arg = tuple(op.Gather(arg, op.const(index)) for index in range(op.sizes(arg)[0]))  # type: ignore[arg-type]  # an int, see above
     known = _constant(arg)
     if known is not None:
         arg = tuple(np.atleast_1d(known).tolist())
