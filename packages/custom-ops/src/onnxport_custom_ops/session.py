@@ -111,13 +111,16 @@ class Session:
         return Handler(name, keep, _WHOLE, "onnxport-custom-ops")
 
     def finish(self, model: Model) -> None:
-        """Add local functions and the versions of domains to a lowered model."""
+        """Add local functions, and the versions of domains, to a model that is finished but for its names."""
         self._functions.put_into(model)
-        bodies = [model.graph, *(function.body for function in model.functions.values())]
-        for body in bodies:
-            for node in body.all_nodes():
-                if node.domain:
-                    model.opset_imports.setdefault(node.domain, self._custom_opsets.get(node.domain, 1))
+        bodies = [(model.graph, model.opset_imports)]
+        bodies += [(function.body, function.opset_imports) for function in model.functions.values()]
+        for body, imports in bodies:
+            for domain in {node.domain: None for node in body.all_nodes() if node.domain}:
+                version = self._custom_opsets.get(domain, 1)
+                imports.setdefault(domain, version)
+                # The model has to import what its functions do.
+                model.opset_imports.setdefault(domain, version)
 
     def _call(
         self, registered: _Registered, name: OpName, op: Op, names: Sequence[str], args: Sequence[Lowered]
