@@ -175,8 +175,10 @@ def _resized(op: Op, x: Value, size: Int, axis: int) -> Value:
     if not isinstance(old, int) or not isinstance(new, int):
         missing = op.Max(op.scalar(sub(op, size, op.dim(x, axis)), DType.INT64), op.const(0))
         result = slice_axis(op, _with_zeros(op, x, missing, axis), axis, 0, size)
-        shape = tuple(new if index == axis and new is not None else dim for index, dim in enumerate(op.sizes(result)))
-        return op.retype(result, TensorType(result.dtype, shape))
+        # ONNX's Pad says nothing of the other axes where the number of zeros is not known.
+        shape = list(op.sizes(x))
+        shape[axis] = op.sizes(result)[axis] if new is None else new
+        return op.retype(result, TensorType(result.dtype, tuple(shape)))
     return slice_axis(op, x, axis, 0, new) if new < old else _with_zeros(op, x, new - old, axis)
 
 
