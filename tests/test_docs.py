@@ -27,7 +27,7 @@ EXAMPLES: dict[str, errors.OnnxExporterError] = {
     "OXP001": errors.InvalidArgument("2 output names are given for 1 outputs"),
     "OXP002": errors.UnknownOpset("opset 99 is unknown", why="the range is 7 to 28, the newest of onnx 1.23.2"),
     "OXP003": errors.NotYetSupported(
-        "report=True: not supported yet",
+        "dynamo=True: not supported yet",
         hint="Leave the parameter out; see the table of parameters in the documentation.",
     ),
     "OXP101": errors.UnsupportedOperators(

@@ -17,6 +17,7 @@ from onnxport.options import DEFAULT_OPSET, OperatorExportTypes, TrainingMode
 from onnxport.program import ONNXProgram
 from onnxport.selfcheck import FrozenValueWarning
 from onnxport.unconvertible import unconvertible_ops
+from onnxport.verification import Verification, VerifyOptions
 
 __all__ = [
     "DEFAULT_OPSET",
@@ -28,6 +29,8 @@ __all__ = [
     "OnnxExporterError",
     "OperatorExportTypes",
     "TrainingMode",
+    "Verification",
+    "VerifyOptions",
     "compat",
     "errors",
     "export",

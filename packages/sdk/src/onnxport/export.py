@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-import torch
 from onnxport_custom_ops import Session
-from onnxport_frontend import Captured, capture, dtype_from_torch
-from onnxport_frontend.decompose import decompose
-from onnxport_ir import Model, OpName, TensorType, passes
-from onnxport_ir.captured_text import check_graph
-from onnxport_ir.naming import assign_names
-from onnxport_ir.passes import DEFAULT_PIPELINE
+from onnxport_frontend import capture
+from onnxport_frontend.script import class_name
 from onnxport_ir.verbose_text import format_model
 from onnxport_ir.write import write
-from onnxport_symbolics import NEWEST_OPSET, Registry, Target, default_registry, lower
+from onnxport_symbolics import NEWEST_OPSET, Target, default_registry
 
+from onnxport.build import build
 from onnxport.collector import collector_paused
-from onnxport.options import DEFAULT_OPSET, Custom, ExportOptions, TrainingMode, keeping_of, later_parameters
+from onnxport.journal import Journal
+from onnxport.module_functions import ModuleFunctions
+from onnxport.options import DEFAULT_OPSET, Custom, ExportOptions, Optimize, TrainingMode, keeping_of, later_parameters
 from onnxport.program import ONNXProgram
+from onnxport.report import report_path, reporting
 from onnxport.selfcheck import Checked, OnFrozen, check_other_inputs, is_cheap, report_unchecked
+from onnxport.verification import VerifyOptions, verify_example
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import torch
 
 
 def export(
@@ -47,8 +45,8 @@ def export(
     dynamic_shapes: Any = None,
     custom_translation_table: Mapping[Callable[..., Any], Any] | None = None,
     report: bool = False,
-    optimize: bool = True,
-    verify: bool = False,
+    optimize: Optimize = True,
+    verify: bool | VerifyOptions = False,
     profile: bool = False,
     dump_exported_program: bool = False,
     artifacts_dir: str | os.PathLike[str] = ".",
@@ -85,10 +83,12 @@ def export(
         external_data: False forbids a second file for the weights; True writes one if the model exceeds 2 GB.
         dynamic_shapes: not supported yet; belongs to ``dynamo=True``.
         custom_translation_table: not supported yet; belongs to ``dynamo=True``.
-        report: not supported yet.
-        optimize: False leaves the graph as it was lowered.
-        verify: not supported yet.
-        profile: not supported yet.
+        report: True writes a Markdown file about the export to ``artifacts_dir``, also where it fails.
+        optimize: False leaves the graph as it was lowered; a list names the passes that run, with ``"onnxscript"`` for
+            that package's optimizer, after all others.
+        verify: True runs the finished model on the example in ONNX Runtime and compares its outputs with torch's;
+            ``VerifyOptions`` sets tolerances. The result is ``ONNXProgram.verification``.
+        profile: True takes the time of lowering each operator, for the report and ``ONNXProgram.operator_timings``.
         dump_exported_program: not supported yet; belongs to ``dynamo=True``.
         artifacts_dir: where reports go; without a report it has no effect.
         fallback: not supported yet; belongs to ``dynamo=True``.
@@ -97,7 +97,8 @@ def export(
             nodes, ``ONNX_FALLTHROUGH`` keeps all such operators under their names; see :class:`OperatorExportTypes`.
         do_constant_folding: only True is supported.
         custom_opsets: the versions of custom operator domains that the model uses; 1 for those that it leaves out.
-        export_modules_as_functions: not supported yet.
+        export_modules_as_functions: True makes every call of a module a call of a local function, equal modules sharing
+            one; a set of classes does so for modules of these classes. Needs opset 15.
         autograd_inlining: False keeps calls of an ``autograd.Function`` without symbolic function as nodes; by default
             the export follows what they do.
         check: whether to run the exported model in ONNX Runtime with other values and other sizes of its dynamic axes,
@@ -125,13 +126,9 @@ def export(
         dynamo=dynamo,
         dynamic_shapes=dynamic_shapes,
         custom_translation_table=custom_translation_table,
-        report=report,
-        verify=verify,
-        profile=profile,
         dump_exported_program=dump_exported_program,
         fallback=fallback,
         do_constant_folding=do_constant_folding,
-        export_modules_as_functions=export_modules_as_functions,
     )
     options = ExportOptions(
         target=Target(DEFAULT_OPSET if opset_version is None else opset_version),
@@ -141,10 +138,13 @@ def export(
         loops=loops,
     )
     session = Session(options.target.opset, keeping_of(custom, operator_export_type, autograd_inlining), custom_opsets)
-    timings: dict[str, float] = {}
+    verifying = VerifyOptions.of(verify)
+    functions = ModuleFunctions.of(export_modules_as_functions, model, options.target.opset)
     mode = TrainingMode.of(training).module_mode
-    with collector_paused():
-        with _timed(timings, "capture"):
+    journal = Journal(class_name(model), options.target.opset, operators={} if profile else None)
+    reported = report_path(artifacts_dir, f, journal.model_class) if report else None
+    with collector_paused(), reporting(journal, reported):
+        with journal.timed("capture"):
             captured = capture(
                 model,
                 args,
@@ -155,78 +155,27 @@ def export(
                 training=mode,
                 keeps_function=session.keeps_function,
             )
-        decomposed: list[OpName] = []
-        onnx_model = build(captured, default_registry(), options, timings, session, decomposed)
+        journal.captured = captured
+        onnx_model = build(
+            captured, default_registry(), options, journal.timings, session, journal=journal, functions=functions
+        )
         checked = Checked(None, "the model is too large for check='auto'" if check else "check=False")
-        if check is True or (check == "auto" and is_cheap(captured, timings["capture"])):
-            with _timed(timings, "check"):
+        if check is True or (check == "auto" and is_cheap(captured, journal.timings["capture"])):
+            with journal.timed("check"):
                 checked = check_other_inputs(model, captured, onnx_model, mode)
+        journal.checked = checked
         report_unchecked(captured, checked, on_frozen)
-        program = ONNXProgram(onnx_model, captured.signature, timings, captured.findings, checked, tuple(decomposed))
+        if verifying is not None:
+            with journal.timed("verify"):
+                journal.verification = verify_example(model, captured, onnx_model, mode, verifying)
+            journal.verification.raise_problems()
         if verbose:
             text = format_model(onnx_model, captured.graph.module_classes)
             print(text, end="")  # noqa: T201 - what verbose asks for
         if f is not None:
-            with _timed(program.timings, "write"):
+            with journal.timed("write"):
                 write(onnx_model, f, external_data="auto" if external_data else "never")
-    return program
-
-
-def build(
-    captured: Captured,
-    registry: Registry,
-    options: ExportOptions,
-    timings: dict[str, float],
-    session: Session | None = None,
-    decomposed: list[OpName] | None = None,
-) -> Model:
-    """Make the ONNX model of a captured one.
-
-    Args:
-        captured: the capture.
-        registry: the handlers.
-        options: what is asked for.
-        timings: receives the seconds of the stages ``lower`` and ``passes``.
-        session: the user's operators; without it there are none.
-        decomposed: receives the operators that were expressed in others as torch does, for want of a handler.
-
-    Returns:
-        The finished model, with names.
-    """
-    with _timed(timings, "lower"):
-        check_graph(captured.graph)
-        if session is not None:
-            registry = session.registry(registry, captured.functions)
-        supported = decompose(captured.graph, lambda op: op in registry)
-        if decomposed is not None:
-            decomposed += supported.operators
-        model = lower(supported.graph, registry, options.target, loops=options.loops)
-        _type_outputs(model, captured)
-        if session is not None:
-            session.finish(model)
-    with _timed(timings, "passes"):
-        model.store_weights = options.export_params
-        model.keep_initializers_as_inputs = options.keep_initializers_as_inputs
-        if options.optimize:
-            passes.run(DEFAULT_PIPELINE, model)
-        assign_names(model)
-    return model
-
-
-def _type_outputs(model: Model, captured: Captured) -> None:
-    """Give outputs whose element type no one knows that of the example: a script says nothing of custom operators."""
-    for output, example in zip(model.graph.outputs, captured.example_outputs, strict=True):
-        if output.is_tensor and output.dtype is None and isinstance(example, torch.Tensor):
-            output.value_type = TensorType(dtype_from_torch(example.dtype), output.shape)
-
-
-@contextmanager
-def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
-    start = time.perf_counter()
-    try:
-        yield
-    finally:
-        timings[stage] = time.perf_counter() - start
+    return ONNXProgram.of(onnx_model, captured, journal, reported)
 
 
 __all__ = ["NEWEST_OPSET", "build", "export"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from onnxport_custom_ops import Keeping
 from onnxport_ir.errors import InvalidArgument, NotYetSupported
+from onnxport_ir.passes import DEFAULT_PIPELINE, Pass
 from onnxport_symbolics import Target
 from onnxport_symbolics.lower import Loops
 
@@ -103,6 +105,12 @@ def keeping_of(custom: str, operator_export_type: object, autograd_inlining: boo
     )
 
 
+#: Whether passes run, or the names of those that do.
+Optimize = bool | str | Sequence[str]
+
+_ONNXSCRIPT = "onnxscript"
+
+
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
     """The options that act after the capture.
@@ -111,19 +119,46 @@ class ExportOptions:
         target: the opset.
         export_params: whether the weights are written.
         keep_initializers_as_inputs: whether they are inputs as well.
-        optimize: whether the passes run.
+        optimize: whether the passes run, or the names of those that do, with ``"onnxscript"`` for its optimizer.
         loops: whether loops of a script with a constant number of turns are kept, or their turns written out.
     """
 
     target: Target
     export_params: bool = True
     keep_initializers_as_inputs: bool = False
-    optimize: bool = True
+    optimize: Optimize = True
     loops: Loops = "keep"
 
     def __post_init__(self) -> None:
+        known = [step.name for step in DEFAULT_PIPELINE] + [_ONNXSCRIPT]
+        unknown = [repr(name) for name in self._passes if name not in known]
+        if unknown:
+            raise InvalidArgument(
+                f"optimize: there is no pass {', '.join(unknown)}",
+                hint=f"Choose True, False or a list of {', '.join(map(repr, known))}.",
+            )
+        if self.uses_onnxscript and not self.export_params:
+            raise InvalidArgument("optimize with 'onnxscript' and export_params=False: it needs the weights")
         if self.loops not in get_args(Loops):
             raise InvalidArgument(f"loops={self.loops!r} is neither 'keep' nor 'unroll'")
+
+    @property
+    def _passes(self) -> Sequence[object]:
+        if isinstance(self.optimize, bool):
+            return [step.name for step in DEFAULT_PIPELINE] if self.optimize else []
+        # One name is a list of one; what is no list has no known name.
+        given: object = self.optimize
+        return given if isinstance(given, list | tuple) else [given]
+
+    @property
+    def pipeline(self) -> list[Pass]:
+        """The passes that run, in their order, whatever that of their names."""
+        return [step for step in DEFAULT_PIPELINE if step.name in self._passes]
+
+    @property
+    def uses_onnxscript(self) -> bool:
+        """Whether onnxscript's optimizer runs after our passes."""
+        return _ONNXSCRIPT in self._passes
 
 
 #: Parameters of ``export()`` that this release does not act upon, with the value that asks for nothing.
@@ -131,13 +166,9 @@ _LATER: dict[str, object] = {
     "dynamo": False,
     "dynamic_shapes": None,
     "custom_translation_table": None,
-    "report": False,
-    "verify": False,
-    "profile": False,
     "dump_exported_program": False,
     "fallback": False,
     "do_constant_folding": True,
-    "export_modules_as_functions": False,
 }
 
 

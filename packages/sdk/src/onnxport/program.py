@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from onnxport_ir import Model, OpName
@@ -12,11 +13,14 @@ from onnxport_ir.write import ExternalData, write
 
 from onnxport.runtime import loose_weights, model_session, run_session
 from onnxport.selfcheck import Checked
+from onnxport.verification import Verification
 
 if TYPE_CHECKING:
     import onnx
     import onnxruntime
-    from onnxport_frontend import Finding, Signature
+    from onnxport_frontend import Captured, Finding, Signature
+
+    from onnxport.journal import Journal, OperatorTiming
 
 
 class ONNXProgram:
@@ -25,10 +29,13 @@ class ONNXProgram:
     Attributes:
         model: the graph; its weights are the tensors of the torch model, not copies.
         signature: how a call of the torch model maps to the inputs and outputs of the graph.
-        timings: seconds by stage: ``capture``, ``lower``, ``passes``, ``write``.
+        timings: seconds by stage: ``capture``, ``lower``, ``passes``, ``check``, ``verify``, ``write``.
         findings: what the capture has to say about the model, in order.
         checked: with which other sizes the model was checked against torch, or why it was not.
         decomposed: the operators that are exported as torch expresses them in others, for want of a handler.
+        verification: how the outputs for the example differ from torch's; None if that was not asked for.
+        operator_timings: what lowering each of torch's operators has cost; None if that was not asked for.
+        report: the file of the report; None if none was asked for.
     """
 
     def __init__(
@@ -46,8 +53,21 @@ class ONNXProgram:
         self.findings = findings
         self.checked = checked or Checked(None, "not asked for")
         self.decomposed = decomposed
+        self.verification: Verification | None = None
+        self.operator_timings: Mapping[str, OperatorTiming] | None = None
+        self.report: Path | None = None
         self._proto: onnx.ModelProto | None = None
         self._session: onnxruntime.InferenceSession | None = None
+
+    @staticmethod
+    def of(model: Model, captured: Captured, journal: Journal, report: Path | None) -> ONNXProgram:
+        """The result of an export, as its journal tells it."""
+        timings, checked = journal.timings, journal.checked
+        program = ONNXProgram(model, captured.signature, timings, captured.findings, checked, journal.decomposed)
+        program.verification = journal.verification
+        program.operator_timings = journal.operators
+        program.report = report
+        return program
 
     @property
     def model_proto(self) -> onnx.ModelProto:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from onnxport_frontend import Captured, replay
@@ -11,7 +12,7 @@ from onnxport_ir import Model
 from onnxport_ir.errors import InvalidArgument, OnnxExporterError, VerificationFailed
 
 from onnxport.comparison import Comparison, Tolerance, compare
-from onnxport.runtime import draws_random_numbers, loose_weights, model_session, run_session
+from onnxport.runtime import draws_random_numbers, has_runtime, loose_weights, model_session, run_session
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -105,21 +106,32 @@ def verify_example(
     """
     expected = replay(torch_model, captured.signature, captured.example_inputs, training)
     names = [value.name or "" for value in model.graph.outputs]
-    session = model_session(model, session_options=options.session_options)
-    found = run_verified(session, {**loose_weights(model), **captured.example_inputs}, names)
+    make_session = partial(model_session, model, session_options=options.session_options)
+    found = run_verified(make_session, {**loose_weights(model), **captured.example_inputs}, names)
     return compare_outputs(names, expected, found, options, values=not draws_random_numbers(model))
 
 
-def run_verified(session: onnxruntime.InferenceSession, feeds: Mapping[str, Any], names: Sequence[str]) -> list[Any]:
-    """Run a session whose model is to be verified.
+def run_verified(
+    make_session: Callable[[], onnxruntime.InferenceSession], feeds: Mapping[str, Any], names: Sequence[str]
+) -> list[Any]:
+    """Run a model that is to be verified.
+
+    Args:
+        make_session: makes the session.
+        feeds: the inputs.
+        names: of the outputs.
 
     Raises:
-        VerificationFailed: if it does not run.
+        VerificationFailed: if the model does not load or does not run.
+        OnnxExporterError: if onnxruntime is not installed.
     """
     try:
-        return run_session(session, feeds, names)
+        return run_session(make_session(), feeds, names)
     except Exception as error:  # onnxruntime's exceptions share no base class but this
-        raise VerificationFailed("the exported model does not run on the example", why=str(error).strip()) from error
+        if not has_runtime():
+            raise
+        why = error.describe() if isinstance(error, OnnxExporterError) else str(error).strip()
+        raise VerificationFailed("the exported model does not run on the example", why=why) from error
 
 
 def compare_outputs(
