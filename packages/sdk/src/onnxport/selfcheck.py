@@ -83,7 +83,7 @@ def report_unchecked(captured: Captured, checked: Checked, on_frozen: OnFrozen) 
 
 
 def check_other_inputs(torch_model: Any, captured: Captured, model: Model, training: bool | None) -> Checked:
-    """Run both models on an example whose dynamic axes have other sizes, and whose floats other signs.
+    """Run both models on an example whose dynamic axes have other sizes, and whose floats are mirrored.
 
     Args:
         torch_model: the model that was exported.
@@ -109,10 +109,10 @@ def check_other_inputs(torch_model: Any, captured: Captured, model: Model, train
     if not symbols and not _suspects(captured):
         return Checked(None, "no axis is dynamic, and the trace has fixed nothing but in torch's own code")
     tried: dict[str, int] | None = None
-    for sizes, negated in _variants(symbols):
-        if tried is not None and not (negated and _suspects(captured)):
+    for sizes, mirrored in _variants(symbols):
+        if tried is not None and not (mirrored and _suspects(captured)):
             continue
-        inputs = {item.name: _varied(captured, item, sizes, negated) for item in captured.graph.inputs}
+        inputs = {item.name: _varied(captured, item, sizes, mirrored) for item in captured.graph.inputs}
         try:
             expected = replay(torch_model, captured.signature, inputs, training)
         except CaptureFailed:
@@ -123,7 +123,7 @@ def check_other_inputs(torch_model: Any, captured: Captured, model: Model, train
             if _is_sensitive(torch_model, captured, inputs, expected, training):
                 return Checked(None, "the torch model's own results change with the last digit of its inputs")
             raise error
-        if negated:
+        if mirrored:
             return Checked(sizes)
         tried = sizes
     if tried is not None:
@@ -151,7 +151,7 @@ def _example_sizes(captured: Captured) -> dict[str, int]:
 
 
 def _variants(symbols: Mapping[str, int]) -> Iterator[tuple[dict[str, int], bool]]:
-    """Sizes to try, and whether floats change their sign, which takes the other side of many a branch.
+    """Sizes to try, and whether floats are mirrored, which takes the other side of many a branch.
 
     Twice the example's sizes come first: they divide by what the example's do, and many a model takes no others. The
     last one is for models that took no other size together with other values.
@@ -166,7 +166,7 @@ def _variants(symbols: Mapping[str, int]) -> Iterator[tuple[dict[str, int], bool
         yield dict(symbols), True
 
 
-def _varied(captured: Captured, item: Input, sizes: Mapping[str, int], negated: bool) -> Any:
+def _varied(captured: Captured, item: Input, sizes: Mapping[str, int], mirrored: bool) -> Any:
     """The example of an input with its elements repeated up to the wanted sizes: they stay values the model takes."""
     example = captured.example_inputs[item.name]
     shape = item.var.type.shape if isinstance(item.var.type, TensorType) else None
@@ -177,7 +177,16 @@ def _varied(captured: Captured, item: Input, sizes: Mapping[str, int], negated: 
         size = example.shape[axis]
         if wanted is not None and wanted != size and size:
             example = example.index_select(axis, torch.arange(wanted, device=example.device) % size)
-    return -example if negated and example.dtype.is_floating_point else example
+    return _mirrored(example) if mirrored and example.dtype.is_floating_point and example.numel() else example
+
+
+def _mirrored(example: torch.Tensor) -> torch.Tensor:
+    """Other floats in the example's own range, so that images stay images: large where it was small, none the largest.
+
+    Where the example has both signs, they change.
+    """
+    low, high = example.min(), example.max()
+    return -0.8 * example if bool(low < 0 < high) else low + 0.8 * (high - example)
 
 
 def _compare(
