@@ -77,6 +77,7 @@ def test_a_librarys_function_runs_unchanged(opset):
             input_names=["x", "scores"],
             dynamic_axes={"x": {0: "n"}, "scores": {0: "n"}},
             opset_version=opset,
+            check=False,  # its inputs of other sizes repeat the example: of equal scores, any may be the first
         )
     assert "NonMaxSuppression" in ops(proto)
 

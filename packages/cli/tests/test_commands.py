@@ -24,7 +24,7 @@ def test_help_of_the_command_and_of_each_part(run: Run) -> None:
     everything = run("--help")
     assert everything.code == 0
     commands = re.findall(r"^│ (\w+)  ", everything.out, flags=re.MULTILINE)
-    assert commands == ["export", "check", "inspect", "ops"]
+    assert commands == ["export", "check", "inspect", "ops", "doctor"]
     for command in commands:
         part = run(command, "-h")
         assert part.code == 0

@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 from onnxport.errors import InvalidArgument, OnnxExporterError
 
-from onnxport_cli import check, export, inspecting, operators
+from onnxport_cli import check, doctor, export, inspecting, operators
 from onnxport_cli.output import Output
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("export")(export.export)
 app.command("check")(check.check)
 app.command("inspect")(inspecting.inspect)
 app.command("ops")(operators.ops)
+app.command("doctor")(doctor.doctor)
 
 
 @app.callback(invoke_without_command=True)

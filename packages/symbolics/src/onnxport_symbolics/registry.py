@@ -91,8 +91,7 @@ class Registry:
     def __init__(self, tables: Iterable[Table]) -> None:
         self._handlers: dict[OpName, Handler] = {}
         for table in tables:
-            for handler in table:
-                self._handlers[handler.name] = handler
+            self._handlers = _overridden(self._handlers, {handler.name: handler for handler in table})
 
     def find(self, name: OpName) -> Handler | None:
         """The handler of an operator: of this overload, or of all of its overloads."""
@@ -101,7 +100,7 @@ class Registry:
     def extended(self, *tables: Table) -> Registry:
         """A registry in which ``tables`` override this one's handlers."""
         registry = Registry(tables)
-        registry._handlers = {**self._handlers, **registry._handlers}
+        registry._handlers = _overridden(self._handlers, registry._handlers)
         return registry
 
     def __iter__(self) -> Iterator[Handler]:
@@ -113,6 +112,15 @@ class Registry:
 
 #: The namespace of handlers that take the place of ``aten`` ones for complex tensors; no operator of torch has it.
 COMPLEX = "complex"
+
+
+def _overridden(handlers: dict[OpName, Handler], by: dict[OpName, Handler]) -> dict[OpName, Handler]:
+    """``handlers`` with those of a later table; one of all overloads also overrides those of single overloads."""
+    families = {name for name in by if not name.overload}
+    kept = {n: h for n, h in handlers.items() if not n.overload or OpName(n.namespace, n.name) not in families}
+    return {**kept, **by}
+
+
 #: ONNXPort's own handlers; filled when :mod:`onnxport_symbolics.aten` is imported.
 BUILTIN = Table("onnxport-symbolics")
 
