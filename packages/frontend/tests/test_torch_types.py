@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from onnxport_frontend import TorchTensor, capture, dtype_from_torch, dtype_to_torch
-from onnxport_frontend.torch_types import dtype_from_scalar_type, scalar_type_number
 from onnxport_ir.dtypes import DType
 from torch import nn
 
@@ -24,7 +23,6 @@ def written(tensor: TorchTensor) -> bytes:
 def test_both_ways(dtype):
     theirs = dtype_to_torch(dtype)
     assert dtype_from_torch(theirs) is dtype
-    assert dtype_from_scalar_type(scalar_type_number(dtype)) is dtype
     tensor = TorchTensor.of(torch.zeros(2, 3, dtype=theirs))
     assert tensor.dtype is dtype
     assert tensor.numpy().dtype == dtype.numpy

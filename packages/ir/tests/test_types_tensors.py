@@ -43,6 +43,19 @@ def test_element_types_agree_with_onnx(dtype):
     assert DType.from_numpy(dtype.numpy) is dtype
 
 
+@pytest.mark.parametrize("dtype", DType)
+def test_torchs_numbers_of_element_types(dtype):
+    if dtype in (DType.STRING, DType.INT4, DType.UINT4):
+        assert dtype.torch_number is None
+    else:
+        assert DType.from_torch_number(dtype.torch_number) is dtype
+
+
+def test_a_number_that_onnx_has_no_type_for():
+    complex32 = 8
+    assert DType.from_torch_number(complex32) is None
+
+
 def test_kinds_of_element_types():
     assert [dtype.name for dtype in DType if dtype.is_float] == [
         "FLOAT32",

@@ -14,7 +14,7 @@ from onnxport_ir.errors import CaptureFailed
 from onnxport_ir.tensors import ArrayTensor
 
 from onnxport_frontend import _torch_private as private
-from onnxport_frontend.torch_types import TorchTensor, dtype_from_scalar_type, dtype_from_torch
+from onnxport_frontend.torch_types import TorchTensor, dtype_from_torch
 
 _NO_SCHEMA = "(no schema)"
 # Integers in a graph whose meaning only the schema tells. Those without an ONNX meaning stay numbers with a label.
@@ -187,6 +187,6 @@ def _as_kind(arg: Arg, kind: str) -> Arg:
     if isinstance(arg, bool) or not isinstance(arg, int):
         return arg
     if kind in _ENUMERALS:
-        found = dtype_from_scalar_type(arg) if kind == "ScalarType" else None
+        found = DType.from_torch_number(arg) if kind == "ScalarType" else None
         return Enumeral(kind, arg) if found is None else found
     return float(arg) if kind == "float" else arg

@@ -36,30 +36,6 @@ _FROM_TORCH: dict[torch.dtype, DType] = {
 }
 _TO_TORCH = {ours: theirs for theirs, ours in _FROM_TORCH.items()}
 
-# c10::ScalarType: the numbers stand in every graph that mentions a dtype and in every saved model, so they are fixed.
-_SCALAR_TYPES: dict[int, DType] = {
-    0: DType.UINT8,
-    1: DType.INT8,
-    2: DType.INT16,
-    3: DType.INT32,
-    4: DType.INT64,
-    5: DType.FLOAT16,
-    6: DType.FLOAT32,
-    7: DType.FLOAT64,
-    9: DType.COMPLEX64,
-    10: DType.COMPLEX128,
-    11: DType.BOOL,
-    15: DType.BFLOAT16,
-    23: DType.FLOAT8E5M2,
-    24: DType.FLOAT8E4M3FN,
-    25: DType.FLOAT8E5M2FNUZ,
-    26: DType.FLOAT8E4M3FNUZ,
-    27: DType.UINT16,
-    28: DType.UINT32,
-    29: DType.UINT64,
-}
-_SCALAR_NUMBERS = {ours: number for number, ours in _SCALAR_TYPES.items()}
-
 # What a tensor type calls its element type; the float8 types print like their members of torch.
 _TYPE_NAMES: dict[str, DType] = {
     **{dtype.torch_name: dtype for dtype in _FROM_TORCH.values() if dtype.bits != 8 or dtype.is_integer},
@@ -105,16 +81,6 @@ def dtype_to_torch(dtype: DType) -> torch.dtype:
     if found is None:
         raise TypeError(f"{dtype.name} has no torch dtype")
     return found
-
-
-def dtype_from_scalar_type(number: int) -> DType | None:
-    """The member for the number of a ``c10::ScalarType``; None where ONNX has no such type."""
-    return _SCALAR_TYPES.get(number)
-
-
-def scalar_type_number(dtype: DType) -> int | None:
-    """The number of the ``c10::ScalarType`` for a member; None where torch has no such type."""
-    return _SCALAR_NUMBERS.get(dtype)
 
 
 def dtype_from_type_name(name: str | None) -> DType | None:

@@ -63,6 +63,11 @@ class DType(enum.Enum):
         return _TORCH_NAMES.get(self, self.name.capitalize())
 
     @property
+    def torch_number(self) -> int | None:
+        """The number of this type in ``c10::ScalarType``, which TorchScript writes for a dtype; None if it has none."""
+        return _TORCH_NUMBERS.get(self)
+
+    @property
     def bits(self) -> int:
         """Bits an element takes in a file (int4 types are packed two a byte)."""
         if self in (DType.INT4, DType.UINT4):
@@ -100,6 +105,11 @@ class DType(enum.Enum):
         if found is None:
             raise TypeError(f"numpy dtype {np.dtype(dtype)} has no ONNX element type")
         return found
+
+    @staticmethod
+    def from_torch_number(number: int) -> DType | None:
+        """The member for a number of ``c10::ScalarType``; None if ONNX has no such type."""
+        return _FROM_TORCH_NUMBER.get(number)
 
     def __repr__(self) -> str:
         return f"DType.{self.name}"
@@ -185,3 +195,27 @@ _TORCH_NAMES: dict[DType, str] = {
     DType.COMPLEX64: "ComplexFloat",
     DType.COMPLEX128: "ComplexDouble",
 }
+
+# The numbers stand in every graph that mentions a dtype and in every saved model, so they are fixed.
+_TORCH_NUMBERS: dict[DType, int] = {
+    DType.UINT8: 0,
+    DType.INT8: 1,
+    DType.INT16: 2,
+    DType.INT32: 3,
+    DType.INT64: 4,
+    DType.FLOAT16: 5,
+    DType.FLOAT32: 6,
+    DType.FLOAT64: 7,
+    DType.COMPLEX64: 9,
+    DType.COMPLEX128: 10,
+    DType.BOOL: 11,
+    DType.BFLOAT16: 15,
+    DType.FLOAT8E5M2: 23,
+    DType.FLOAT8E4M3FN: 24,
+    DType.FLOAT8E5M2FNUZ: 25,
+    DType.FLOAT8E4M3FNUZ: 26,
+    DType.UINT16: 27,
+    DType.UINT32: 28,
+    DType.UINT64: 29,
+}
+_FROM_TORCH_NUMBER = {number: member for member, number in _TORCH_NUMBERS.items()}

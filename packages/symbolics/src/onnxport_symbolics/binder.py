@@ -21,7 +21,6 @@ from onnxport_ir import Device, DType, Enumeral, TensorLiteral, Value
 from onnxport_ir.errors import InternalError, NeedsStatic, UnsupportedCase
 
 from onnxport_symbolics.complex_values import ComplexValue, as_pairs
-from onnxport_symbolics.scalar_types import dtype_of, number_of
 
 if TYPE_CHECKING:
     from onnxport_symbolics.op import Op
@@ -232,7 +231,7 @@ def _to_number_or_value(op: Op, name: str, arg: Lowered) -> Any:
     if isinstance(arg, TensorLiteral) and arg.wrapped_number:
         return arg.tensor.numpy().item()
     if isinstance(arg, DType):
-        return number_of(arg)
+        return arg.torch_number
     if isinstance(arg, bool | int | float | complex):
         return arg
     return _to_value(op, name, arg)
@@ -260,7 +259,7 @@ def _to_str(op: Op, name: str, arg: Lowered) -> str:
 
 def _to_dtype(op: Op, name: str, arg: Lowered) -> DType:
     if isinstance(arg, int) and not isinstance(arg, bool):
-        arg = dtype_of(arg)
+        arg = DType.from_torch_number(arg)
     if not isinstance(arg, DType):
         raise UnsupportedCase(f"argument {name}={_show(arg)} is no element type", where=op.place)
     return arg

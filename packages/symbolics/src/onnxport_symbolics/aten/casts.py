@@ -11,29 +11,6 @@ from onnxport_ir import DType, Value
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.registry import aten
 
-#: torch's numbers of element types, which scripts pass in place of a dtype.
-_SCALAR_TYPES: dict[int, DType] = {
-    0: DType.UINT8,
-    1: DType.INT8,
-    2: DType.INT16,
-    3: DType.INT32,
-    4: DType.INT64,
-    5: DType.FLOAT16,
-    6: DType.FLOAT32,
-    7: DType.FLOAT64,
-    9: DType.COMPLEX64,
-    10: DType.COMPLEX128,
-    11: DType.BOOL,
-    15: DType.BFLOAT16,
-    23: DType.FLOAT8E5M2,
-    24: DType.FLOAT8E4M3FN,
-    25: DType.FLOAT8E5M2FNUZ,
-    26: DType.FLOAT8E4M3FNUZ,
-    27: DType.UINT16,
-    28: DType.UINT32,
-    29: DType.UINT64,
-}
-
 
 def convert(op: Op, value: Value, dtype: DType) -> Value:
     """``value`` as ``dtype``; complex types have no cast in ONNX."""
@@ -91,7 +68,7 @@ def to(op: Op, self: Value, dtype: object = None, other: Value | None = None) ->
         return convert(op, self, op.dtype(other))
     if dtype is None:
         return self
-    found = _SCALAR_TYPES.get(dtype) if isinstance(dtype, int) else dtype
+    found = DType.from_torch_number(dtype) if isinstance(dtype, int) else dtype
     if not isinstance(found, DType):
         raise op.refuse(f"a conversion to {dtype!r}")
     return convert(op, self, found)

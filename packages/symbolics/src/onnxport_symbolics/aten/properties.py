@@ -10,7 +10,6 @@ from onnxport_symbolics.aten.scalars import numel, size
 from onnxport_symbolics.aten.sequence import elements
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten, prim
-from onnxport_symbolics.scalar_types import number_of
 
 
 @aten("sym_size")
@@ -132,4 +131,4 @@ def contains(op: Op, l: object, item: object) -> bool | Value:  # noqa: E741 - A
 
 def _plain(item: object) -> object:
     """An element type as the number that the script language has for it."""
-    return number_of(item) if isinstance(item, DType) else item
+    return item.torch_number if isinstance(item, DType) else item
