@@ -174,7 +174,7 @@ def arange(
     step: TensorOrNumber = 1,
 ) -> Value:
     """arange.start_step(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None) -> Tensor; .start; ..."""
-    given = (start, end, step)
+    given: tuple[TensorOrNumber, ...] = (start, end, step)
     default = DType.INT64 if all(map(_is_integer, given)) else DType.FLOAT32
     kind = chosen_dtype(op, dtype, default)
     known = [_number(item) for item in given]
