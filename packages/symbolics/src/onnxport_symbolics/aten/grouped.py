@@ -22,8 +22,8 @@ def grouped_mm(
     -> Tensor
 
     self (T, K) and mat2 (G, K, N): rows offs[g-1] to offs[g] times mat2[g] -> (T, N); rows behind the last offset,
-    which torch leaves open, go with the last matrix. self (G, M, K) and mat2 (K, T): columns, -> (M, T). Both of rank 2,
-    (M, T) and (T, N): the inner axis is cut -> (G, M, N). Both of rank 3: a batch of products.
+    which torch leaves open, go with the last matrix. self (G, M, K) and mat2 (K, T): columns, -> (M, T). Both of
+    rank 2, (M, T) and (T, N): the inner axis is cut -> (G, M, N). Both of rank 3: a batch of products.
     """
     if bias is not None:
         raise op.refuse("_grouped_mm with bias")
