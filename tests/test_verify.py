@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,6 @@ def wrong_relu(monkeypatch: pytest.MonkeyPatch) -> None:
     @table.op("aten::relu")
     def relu(op: Op, self: Any) -> Any:
         return op.Add(op.Relu(self), op.const(0.01, self.dtype))
-
-    import sys
 
     registry = default_registry().extended(table)
     monkeypatch.setattr(sys.modules["onnxport.export"], "default_registry", lambda: registry)

@@ -84,11 +84,11 @@ class ModuleFunctions:
         )
 
     def _attributes(self, path: str) -> Mapping[str, AttrValue]:
-        try:
-            module = self.model.get_submodule(path)
-        except AttributeError:
+        # A script has no class that could annotate anything.
+        if isinstance(self.model, torch.jit.ScriptModule) or not isinstance(self.model, torch.nn.Module):
             return {}
-        return annotated_attributes(module)
+        module = self.model.get_submodule(path)
+        return {} if isinstance(module, torch.jit.ScriptModule) else annotated_attributes(module)
 
 
 def annotated_attributes(module: torch.nn.Module) -> dict[str, AttrValue]:
