@@ -1,4 +1,4 @@
-"""The gamma function and its kin, the error function's inverse, Bessel functions.
+"""The gamma function and its kin, the error function's inverse.
 
 ONNX has none of them. They are computed in float64 by series that are exact to its rounding, or nearly, so that
 the results in float32 are as good as torch's own.
@@ -7,7 +7,6 @@ the results in float32 are as good as torch's own.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from onnxport_ir import DType, Value
@@ -15,6 +14,7 @@ from onnxport_ir import DType, Value
 from onnxport_symbolics.aten.casts import as_float
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.registry import aten
+from onnxport_symbolics.series import narrow, number, polynomial, sum_of, wide
 
 #: Lanczos' approximation of the gamma function, g = 7: relative error below 2e-15.
 _LANCZOS_G = 7.0
@@ -30,33 +30,9 @@ _LANCZOS = (
     1.5056327351493116e-7,
 )
 #: Bernoulli numbers B2, B4, ...
-_BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
+BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
 #: From where on asymptotic series with these terms are exact to float64's rounding.
 _SHIFT = 10
-
-
-def _wide(op: Op, x: Value) -> Value:
-    return op.cast(as_float(op, x), DType.FLOAT64)
-
-
-def _narrow(op: Op, result: Value, x: Value) -> Value:
-    return op.cast(result, op.dtype(as_float(op, x)))
-
-
-def _number(op: Op, number: float) -> Value:
-    return op.const(number, DType.FLOAT64)
-
-
-def _sum_of(op: Op, terms: Value) -> Value:
-    return op.ReduceSum(terms, op.const([-1]), keepdims=0)
-
-
-def _polynomial(op: Op, x: Value, coefficients: Sequence[float]) -> Value:
-    """Horner's scheme, the highest power first."""
-    result = _number(op, coefficients[0])
-    for coefficient in coefficients[1:]:
-        result = op.Add(op.Mul(result, x), _number(op, coefficient))
-    return result
 
 
 def _fraction(op: Op, x: Value) -> Value:
@@ -66,57 +42,57 @@ def _fraction(op: Op, x: Value) -> Value:
 
 def _log_gamma(op: Op, x: Value) -> Value:
     """Of float64."""
-    one, half = _number(op, 1), _number(op, 0.5)
+    one, half = number(op, 1), number(op, 0.5)
     mirrored = op.Less(x, half)
     z = op.Sub(op.Where(mirrored, op.Sub(one, x), x), one)
     parts = op.Add(op.Unsqueeze(z, op.const([-1])), op.const(np.arange(1.0, 9.0)))
-    series = op.Add(_sum_of(op, op.Div(op.const(np.array(_LANCZOS)), parts)), _number(op, _LANCZOS_FIRST))
-    t = op.Add(z, _number(op, _LANCZOS_G + 0.5))
+    series = op.Add(sum_of(op, op.Div(op.const(np.array(_LANCZOS)), parts)), number(op, _LANCZOS_FIRST))
+    t = op.Add(z, number(op, _LANCZOS_G + 0.5))
     log = op.Add(op.Sub(op.Mul(op.Add(z, half), op.Log(t)), t), op.Log(series))
-    log = op.Add(log, _number(op, 0.5 * math.log(2 * math.pi)))
-    sine = op.Sin(op.Mul(_fraction(op, x), _number(op, math.pi)))
-    reflected = op.Sub(op.Sub(_number(op, math.log(math.pi)), op.Log(op.Abs(sine))), log)
+    log = op.Add(log, number(op, 0.5 * math.log(2 * math.pi)))
+    sine = op.Sin(op.Mul(_fraction(op, x), number(op, math.pi)))
+    reflected = op.Sub(op.Sub(number(op, math.log(math.pi)), op.Log(op.Abs(sine))), log)
     result = op.Where(mirrored, reflected, log)
     # Poles at 0, -1, -2, ...; and both infinities.
     pole = op.And(op.Less(x, half), op.Equal(op.Floor(x), x))
-    infinite = op.Or(pole, op.Equal(x, _number(op, math.inf)))
-    return op.Where(infinite, _number(op, math.inf), result)
+    infinite = op.Or(pole, op.Equal(x, number(op, math.inf)))
+    return op.Where(infinite, number(op, math.inf), result)
 
 
 @aten("lgamma", "special_gammaln")
 def lgamma(op: Op, self: Value) -> Value:
     """lgamma(Tensor self) -> Tensor"""
-    return _narrow(op, _log_gamma(op, _wide(op, self)), self)
+    return narrow(op, _log_gamma(op, wide(op, self)), self)
 
 
 @aten("mvlgamma", "special_multigammaln")
 def mvlgamma(op: Op, self: Value, p: int) -> Value:
     """mvlgamma(Tensor self, int p) -> Tensor"""
-    x = op.Unsqueeze(_wide(op, self), op.const([-1]))
-    total = _sum_of(op, _log_gamma(op, op.Sub(x, op.const(np.arange(p) / 2))))
-    return _narrow(op, op.Add(total, _number(op, p * (p - 1) / 4 * math.log(math.pi))), self)
+    x = op.Unsqueeze(wide(op, self), op.const([-1]))
+    total = sum_of(op, _log_gamma(op, op.Sub(x, op.const(np.arange(p) / 2))))
+    return narrow(op, op.Add(total, number(op, p * (p - 1) / 4 * math.log(math.pi))), self)
 
 
 @aten("digamma", "special_digamma", "special_psi")
 def digamma(op: Op, self: Value) -> Value:
     """digamma(Tensor self) -> Tensor"""
-    x = _wide(op, self)
-    zero, one = _number(op, 0), _number(op, 1)
+    x = wide(op, self)
+    zero, one = number(op, 0), number(op, 1)
     mirrored = op.Less(x, zero)
     positive = op.Where(mirrored, op.Sub(one, x), x)
     steps = op.Add(op.Unsqueeze(positive, op.const([-1])), op.const(np.arange(float(_SHIFT))))
-    y = op.Add(positive, _number(op, _SHIFT))
+    y = op.Add(positive, number(op, _SHIFT))
     inverse = op.Reciprocal(op.Mul(y, y))
-    coefficients = [-b / (2 * k) for k, b in enumerate(_BERNOULLI, 1)]
-    tail = op.Mul(_polynomial(op, inverse, coefficients[::-1]), inverse)
-    result = op.Sub(op.Add(op.Sub(op.Log(y), op.Div(_number(op, 0.5), y)), tail), _sum_of(op, op.Reciprocal(steps)))
-    angle = op.Mul(_fraction(op, x), _number(op, math.pi))
+    coefficients = [-b / (2 * k) for k, b in enumerate(BERNOULLI, 1)]
+    tail = op.Mul(polynomial(op, inverse, coefficients[::-1]), inverse)
+    result = op.Sub(op.Add(op.Sub(op.Log(y), op.Div(number(op, 0.5), y)), tail), sum_of(op, op.Reciprocal(steps)))
+    angle = op.Mul(_fraction(op, x), number(op, math.pi))
     cotangent = op.Div(op.Cos(angle), op.Sin(angle))
-    reflected = op.Sub(result, op.Mul(_number(op, math.pi), cotangent))
+    reflected = op.Sub(result, op.Mul(number(op, math.pi), cotangent))
     # At negative integers the function has no limit; at 0 the sign of the zero says which.
-    pole = op.Where(op.Equal(op.Floor(x), x), _number(op, math.nan), reflected)
+    pole = op.Where(op.Equal(op.Floor(x), x), number(op, math.nan), reflected)
     result = op.Where(mirrored, pole, result)
-    return _narrow(op, op.Where(op.Equal(x, zero), op.Neg(op.Reciprocal(x)), result), self)
+    return narrow(op, op.Where(op.Equal(x, zero), op.Neg(op.Reciprocal(x)), result), self)
 
 
 @aten("polygamma", "special_polygamma")
@@ -126,18 +102,18 @@ def polygamma(op: Op, n: int, self: Value) -> Value:
         return digamma(op, self)
     if n == 1:
         return _trigamma(op, as_float(op, self))
-    x = _wide(op, self)
-    mirrored = op.Less(x, _number(op, 0))
-    positive = op.Where(mirrored, op.Sub(_number(op, 1), x), x)
+    x = wide(op, self)
+    mirrored = op.Less(x, number(op, 0))
+    positive = op.Where(mirrored, op.Sub(number(op, 1), x), x)
     sign = 1.0 if n % 2 else -1.0
-    result = op.Mul(_number(op, sign * math.factorial(n)), _zeta(op, n + 1, positive))
+    result = op.Mul(number(op, sign * math.factorial(n)), _zeta(op, n + 1, positive))
     # The reflection: psi_n(1 - x) - sign psi_n(x) = -sign pi d^n cot(pi x) / dx^n.
-    angle = op.Mul(_fraction(op, x), _number(op, math.pi))
+    angle = op.Mul(_fraction(op, x), number(op, math.pi))
     cotangent = op.Div(op.Cos(angle), op.Sin(angle))
-    derivative = _polynomial(op, cotangent, _cotangent_derivative(n))
-    reflected = op.Sub(op.Mul(_number(op, -sign), result), op.Mul(_number(op, math.pi ** (n + 1)), derivative))
-    pole = op.Where(op.Equal(op.Floor(x), x), _number(op, sign * math.inf), reflected)
-    return _narrow(op, op.Where(mirrored, pole, result), self)
+    derivative = polynomial(op, cotangent, _cotangent_derivative(n))
+    reflected = op.Sub(op.Mul(number(op, -sign), result), op.Mul(number(op, math.pi ** (n + 1)), derivative))
+    pole = op.Where(op.Equal(op.Floor(x), x), number(op, sign * math.inf), reflected)
+    return narrow(op, op.Where(mirrored, pole, result), self)
 
 
 def _trigamma(op: Op, x: Value) -> Value:
@@ -148,7 +124,7 @@ def _trigamma(op: Op, x: Value) -> Value:
     pole = op.Div(op.const_like(math.pi**2, x), op.Mul(sine, sine))
     start = op.Where(mirrored, op.Sub(one, x), x)
     steps = op.Add(op.Unsqueeze(start, op.const([-1])), op.const(np.arange(6.0), op.dtype(x)))
-    near = _sum_of(op, op.Reciprocal(op.Mul(steps, steps)))
+    near = sum_of(op, op.Reciprocal(op.Mul(steps, steps)))
     y = op.Add(start, op.const_like(6, x))
     inverse = op.Reciprocal(op.Mul(y, y))
     series = op.Mul(inverse, op.const_like(1 / 42, x))
@@ -161,17 +137,17 @@ def _trigamma(op: Op, x: Value) -> Value:
 
 def _zeta(op: Op, s: int, a: Value) -> Value:
     """Hurwitz' zeta function of a natural number and a float64 that is not negative, by Euler and Maclaurin."""
-    power = _number(op, -s)
+    power = number(op, -s)
     steps = op.Add(op.Unsqueeze(a, op.const([-1])), op.const(np.arange(float(_SHIFT))))
-    total = _sum_of(op, op.Pow(steps, power))
-    y = op.Add(a, _number(op, _SHIFT))
+    total = sum_of(op, op.Pow(steps, power))
+    y = op.Add(a, number(op, _SHIFT))
     inverse = op.Reciprocal(op.Mul(y, y))
     # B2j / (2j)! * s (s + 1) ... (s + 2j - 2)
-    coefficients = [b / math.factorial(2 * j) * math.prod(range(s, s + 2 * j - 1)) for j, b in enumerate(_BERNOULLI, 1)]
+    coefficients = [b / math.factorial(2 * j) * math.prod(range(s, s + 2 * j - 1)) for j, b in enumerate(BERNOULLI, 1)]
     last = op.Pow(y, power)
-    tail = op.Div(op.Mul(_polynomial(op, inverse, coefficients[::-1]), last), y)
-    integral = op.Div(op.Pow(y, _number(op, 1 - s)), _number(op, s - 1))
-    return op.Add(op.Add(total, op.Add(integral, op.Mul(last, _number(op, 0.5)))), tail)
+    tail = op.Div(op.Mul(polynomial(op, inverse, coefficients[::-1]), last), y)
+    integral = op.Div(op.Pow(y, number(op, 1 - s)), number(op, s - 1))
+    return op.Add(op.Add(total, op.Add(integral, op.Mul(last, number(op, 0.5)))), tail)
 
 
 def _cotangent_derivative(n: int) -> list[float]:
@@ -193,14 +169,14 @@ def erfinv(op: Op, self: Value) -> Value:
     """erfinv(Tensor self) -> Tensor"""
     if op.dtype(self) is DType.FLOAT64:
         raise op.refuse("erfinv of float64")
-    x = _wide(op, self)
-    one = _number(op, 1)
+    x = wide(op, self)
+    one = number(op, 1)
     w = op.Neg(op.Log(op.Mul(op.Sub(one, x), op.Add(one, x))))
-    central = _polynomial(op, op.Sub(w, _number(op, 2.5)), _ERFINV_CENTRAL)
-    tail = _polynomial(op, op.Sub(op.Sqrt(op.Max(w, _number(op, 5))), _number(op, 3)), _ERFINV_TAIL)
-    result = op.Mul(op.Where(op.Less(w, _number(op, 5)), central, tail), x)
+    central = polynomial(op, op.Sub(w, number(op, 2.5)), _ERFINV_CENTRAL)
+    tail = polynomial(op, op.Sub(op.Sqrt(op.Max(w, number(op, 5))), number(op, 3)), _ERFINV_TAIL)
+    result = op.Mul(op.Where(op.Less(w, number(op, 5)), central, tail), x)
     edge = op.Equal(op.Abs(x), one)
-    return _narrow(op, op.Where(edge, op.Mul(x, _number(op, math.inf)), result), self)
+    return narrow(op, op.Where(edge, op.Mul(x, number(op, math.inf)), result), self)
 
 
 #: M. Giles, "Approximating the erfinv function": relative error below 3.6e-7 in float32.
@@ -226,64 +202,3 @@ _ERFINV_TAIL = (
     1.00167406,
     2.83297682,
 )
-
-
-#: Below this the Bessel functions are computed by quadrature, above by their asymptotic series.
-_BESSEL_SPLIT = 30.0
-#: Points of the quadrature over half a circle; its error is below exp(-(2 * 24)**2 / (2 * 30)).
-_BESSEL_POINTS = 24
-_BESSEL_TERMS = 12
-
-
-def _scaled_bessel(op: Op, x: Value, order: int) -> Value:
-    """``exp(-|x|) I(|x|)`` of order 0 or 1, of float64.
-
-    The trapezoidal rule for the mean of ``exp(x (cos t - 1)) cos(order t)`` over a circle, which for a periodic
-    function converges faster than any power of the step.
-    """
-    size = op.Abs(x)
-    near = op.Min(size, _number(op, _BESSEL_SPLIT))
-    cosines = np.cos(np.pi * np.arange(_BESSEL_POINTS + 1) / _BESSEL_POINTS)
-    weights = np.full(_BESSEL_POINTS + 1, 1 / _BESSEL_POINTS)
-    weights[[0, -1]] /= 2
-    powers = op.Exp(op.Mul(op.Unsqueeze(near, op.const([-1])), op.const(cosines - 1)))
-    quadrature = _sum_of(op, op.Mul(powers, op.const(weights * cosines**order)))
-    far = op.Max(size, _number(op, _BESSEL_SPLIT))
-    terms = [1.0]
-    for k in range(1, _BESSEL_TERMS):
-        terms.append(-terms[-1] * (4 * order**2 - (2 * k - 1) ** 2) / (8 * k))
-    series = _polynomial(op, op.Reciprocal(far), terms[::-1])
-    asymptotic = op.Div(series, op.Sqrt(op.Mul(far, _number(op, 2 * math.pi))))
-    return op.Where(op.Less(size, _number(op, _BESSEL_SPLIT)), quadrature, asymptotic)
-
-
-def _bessel(op: Op, self: Value, order: int, scaled: bool) -> Value:
-    x = _wide(op, self)
-    result = _scaled_bessel(op, x, order)
-    if not scaled:
-        result = op.Mul(result, op.Exp(op.Abs(x)))
-    return _narrow(op, op.Mul(result, op.Sign(x)) if order else result, self)
-
-
-@aten("i0", "special_i0", "special_modified_bessel_i0")
-def i0(op: Op, self: Value) -> Value:
-    """i0(Tensor self) -> Tensor"""
-    return _bessel(op, self, 0, scaled=False)
-
-
-@aten("special_i0e")
-def i0e(op: Op, self: Value) -> Value:
-    """special_i0e(Tensor self) -> Tensor"""
-    return _bessel(op, self, 0, scaled=True)
-
-
-@aten("special_i1", "special_modified_bessel_i1")
-def i1(op: Op, self: Value) -> Value:
-    """special_i1(Tensor self) -> Tensor"""
-    return _bessel(op, self, 1, scaled=False)
-
-
-@aten("special_i1e")
-def i1e(op: Op, self: Value) -> Value:
-    """special_i1e(Tensor self) -> Tensor"""
-    return _bessel(op, self, 1, scaled=True)
