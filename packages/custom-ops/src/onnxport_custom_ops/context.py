@@ -170,6 +170,8 @@ class GraphContext:
             return lowered
         if isinstance(arg, torch.Tensor):
             return self._const(arg)
+        if isinstance(arg, np.generic):
+            return np.asarray(arg)
         if arg is None or isinstance(arg, bool | int | float | np.ndarray | Value):
             return arg
         if isinstance(arg, list | tuple) and not any(isinstance(item, SymbolicValue) for item in arg):
