@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,10 +21,10 @@ from onnxport_symbolics.structures import (
     ListCell,
     ModelRaises,
     Planner,
+    entangle,
+    holding,
     leaves,
-    mark_shared,
     pack,
-    share,
     unpack,
 )
 
@@ -98,23 +99,20 @@ def _join(lowering: Lowering, eqn: Eqn, condition: Value, branches: Sequence[_Br
     wanted: dict[int, Layout] = {}
     for index, var in enumerate(eqn.outputs):
         ways = [branch.results[index] for branch in branches]
-        odd = [way for way in ways if lowering.is_refused(way)]
+        odd = [way for way in ways if lowering.is_poisoned(way)]
         if ways[0] is ways[1] or odd or var not in lowering.used:
             results[index] = odd[0] if odd else ways[0]
         else:
-            wanted[index] = _planned(planner, ways, var.type)
-            share(ways, depth)
+            wanted[index] = _planned(planner, branches, ways, var.type)
     written = dict.fromkeys(cell for branch in branches for cell in branch.lists)
-    lists = {
-        cell: _planned(
-            planner, [branch.lists.get(cell, cell.content) for branch in branches], SequenceType(cell.element)
-        )
-        for cell in written
-    }
+    lists = {}
+    for cell in written:
+        ways = [branch.lists.get(cell, cell.content) for branch in branches]
+        lists[cell] = _planned(planner, branches, ways, SequenceType(cell.element))
     layouts = [*wanted.values(), *lists.values()]
     for branch in branches:
         carried = [*(branch.results[index] for index in wanted), *(branch.lists.get(c, c.content) for c in lists)]
-        with op.inside(branch.scope) as body:
+        with op.inside(branch.scope) as body, holding(branch.lists):
             body.outputs = outputs_of(op, [v for way in zip(layouts, carried, strict=True) for v in pack(op, *way)])
     types = [leaf for layout in layouts for leaf in leaves(layout)]
     values: Iterator[Value] = iter(())
@@ -125,15 +123,18 @@ def _join(lowering: Lowering, eqn: Eqn, condition: Value, branches: Sequence[_Br
         values = iter([op.retype(value, kind) for value, kind in zip(found, types, strict=True)])
     for index, layout in wanted.items():
         results[index] = unpack(layout, values, depth)
-        mark_shared(results[index], [branch.results[index] for branch in branches])
+        entangle(results[index], [branch.results[index] for branch in branches], depth)
     for cell, layout in lists.items():
-        lowering.write(cell, unpack(layout, values, depth))
+        lowering.restore(cell, unpack(layout, values, depth))
     return tuple(results)
 
 
-def _planned(planner: Planner, ways: Sequence[Lowered], kind: AnyType) -> Layout:
-    left, right = (planner.layout(way, kind) for way in ways)
-    return planner.join(left, right, kind)
+def _planned(planner: Planner, branches: Sequence[_Branch], ways: Sequence[Lowered], kind: AnyType) -> Layout:
+    found = []
+    for branch, way in zip(branches, ways, strict=True):
+        with holding(branch.lists):
+            found.append(planner.layout(way, kind))
+    return functools.reduce(lambda left, right: planner.join(left, right, kind), found)
 
 
 def _raise(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...]:

@@ -22,10 +22,11 @@ from onnxport_symbolics.structures import (
     ListCell,
     ModelRaises,
     Planner,
+    cells_of,
+    entangle,
+    holding,
     leaves,
-    mark_shared,
     pack,
-    share,
     unpack,
 )
 
@@ -145,6 +146,8 @@ class _Kept:
         self.planner = Planner(lowering.op, "turns of a loop")
         self.layouts = [self._assumed(index) for index in range(len(carried))]
         self.lists: dict[ListCell, Layout] = {}
+        # The lists that a carried list may be from the second turn on.
+        self.others: list[tuple[ListCell, ...]] = [()] * len(carried)
 
     def lower(self, turns: Lowered, condition: Lowered) -> tuple[Lowered, ...]:
         """Emit the loop.
@@ -188,13 +191,11 @@ class _Kept:
             with lowering.block(scope) as lists:
                 values = iter(formals)
                 starts = [unpack(layout, values, op.depth) for layout in self.layouts]
-                for start, first in zip(starts, self.carried, strict=True):
-                    # In the first turn it is the list that the loop was given.
+                for index, (start, first) in enumerate(zip(starts, self.carried, strict=True)):
                     if start is not first:
-                        share([first], op.depth)
-                        mark_shared(start, [first])
+                        entangle(start, [first, self.others[index]], op.depth)
                 for cell, layout in self.lists.items():
-                    lowering.write(cell, unpack(layout, values, op.depth))
+                    lowering.restore(cell, unpack(layout, values, op.depth))
                 lowering.env.update(zip(self.body.inputs, [counter, *starts], strict=True))
                 lowering.run(self.body.eqns)
                 condition = lowering.value(self.body.outputs[0])
@@ -205,28 +206,34 @@ class _Kept:
 
     def _loosened(self, turn: _Turn) -> bool:
         """Widen the assumptions to what a turn gives; whether that was necessary."""
-        planner, old = self.planner, (list(self.layouts), dict(self.lists))
+        planner, old = self.planner, (list(self.layouts), dict(self.lists), list(self.others))
         for index, (layout, end) in enumerate(zip(self.layouts, turn.ends, strict=True)):
             kind = self.eqn.outputs[index].type
             if isinstance(layout, Known) and (end is layout.lowered or layout.lowered is UNINITIALIZED):
                 continue
             is_list = isinstance(layout, Known) and isinstance(layout.lowered, ListCell)
             start = planner.layout(self.carried[index], kind, changes=True) if is_list else layout
-            if not self.lowering.is_refused(end):
-                self.layouts[index] = planner.join(start, planner.layout(end, kind, changes=True), kind)
+            found = dict.fromkeys((*self.others[index], *cells_of(end)))
+            self.others[index] = tuple(cell for cell in found if cell.depth <= self.op.depth)
+            if not self.lowering.is_poisoned(end):
+                with holding(turn.lists):
+                    layout_of_end = planner.layout(end, kind, changes=True)
+                self.layouts[index] = planner.join(start, layout_of_end, kind)
         for cell, content in turn.lists.items():
             kind = SequenceType(cell.element)
             known = self.lists.get(cell)
             before = known or planner.layout(cell.content, kind, changes=True)
-            if not self.lowering.is_refused(content):
-                self.lists[cell] = planner.join(before, planner.layout(content, kind, changes=True), kind)
-        return (self.layouts, self.lists) != old
+            if not self.lowering.is_poisoned(content):
+                with holding(turn.lists):
+                    layout_of_end = planner.layout(content, kind, changes=True)
+                self.lists[cell] = planner.join(before, layout_of_end, kind)
+        return (self.layouts, self.lists, self.others) != old
 
     def _emit(self, turn: _Turn, turns: Lowered, condition: Lowered) -> tuple[Lowered, ...]:
         op, lowering, depth = self.op, self.lowering, self.op.depth
         layouts = [*self.layouts, *self.lists.values()]
         types = [self.planner.outside(leaf) for layout in layouts for leaf in leaves(layout)]
-        with op.inside(turn.scope) as body:
+        with op.inside(turn.scope) as body, holding(turn.lists):
             ends = [*turn.ends, *(turn.lists[cell] for cell in self.lists)]
             last = [value for way in zip(layouts, ends, strict=True) for value in pack(op, *way)]
             body.outputs = outputs_of(op, [op.scalar(turn.condition, DType.BOOL), *last])
@@ -239,10 +246,9 @@ class _Kept:
         results = tuple(unpack(layout, values, depth) for layout in self.layouts)
         for layout, result, *ways in zip(self.layouts, results, self.carried, turn.ends, strict=True):
             if not isinstance(layout, Known):
-                share(ways, depth)
-                mark_shared(result, ways)
+                entangle(result, ways, depth)
         for cell, layout in self.lists.items():
-            lowering.write(cell, unpack(layout, values, depth))
+            lowering.restore(cell, unpack(layout, values, depth))
         return results
 
     def _bounds(self, turn: _Turn, turns: Lowered, condition: Lowered) -> tuple[Value | None, Value | None]:

@@ -45,8 +45,17 @@ from onnxport_symbolics.control import CONTROL
 from onnxport_symbolics.emitter import Emitter, Scope
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.registry import COMPLEX, Handler, Registry
-from onnxport_symbolics.script_lists import HAND_ON, WRITES
-from onnxport_symbolics.structures import TAKES_MAYBE, ListCell, Maybe, ModelRaises, contents, contents_once
+from onnxport_symbolics.script_lists import HAND_ON, PICKS, WRITES
+from onnxport_symbolics.structures import (
+    POISONED,
+    TAKES_MAYBE,
+    ListCell,
+    Maybe,
+    ModelRaises,
+    Poisoned,
+    contents,
+    contents_once,
+)
 from onnxport_symbolics.target import Target
 from onnxport_symbolics.watching import Watcher, run_watched
 
@@ -130,13 +139,6 @@ class Attempt:
     succeeded = False
 
 
-class Poisoned:
-    """Stands for the result of an equation that was refused, so that the rest can be looked at as well."""
-
-
-POISONED = Poisoned()
-
-
 class Lowering:
     """The state of one lowering.
 
@@ -210,16 +212,21 @@ class Lowering:
         return contents(self.raw(arg)) if self._has_lists else self.raw(arg)
 
     def write(self, cell: ListCell, content: Lowered) -> None:
-        """Change what a list holds.
-
-        Raises:
-            UnsupportedCase: if the list may have another name, which would have to see the change.
-        """
-        if cell.is_shared:
-            raise self.op.refuse(
-                "a write to a list that may be another list as well",
-                "A branch or loop decided which list it is. Make a copy of it: list(xs).",
+        """Change what a list holds; what lists hold that may or may not be this one is then open."""
+        self._set(cell, content)
+        for twin in cell.twins:
+            self._has_stand_ins = True
+            error = self.op.refuse(
+                "a list that may have been written to under another name",
+                "A branch or loop decides which list it is. Make a copy of it before: list(xs).",
             )
+            self._set(twin, error)
+
+    def restore(self, cell: ListCell, content: Lowered) -> None:
+        """Say what a list holds after a block, in which it was written to."""
+        self._set(cell, content)
+
+    def _set(self, cell: ListCell, content: Lowered) -> None:
         if self._written:
             self._written[-1].setdefault(cell, cell.content)
         cell.content = content
@@ -236,8 +243,7 @@ class Lowering:
         finally:
             for cell, before in self._written.pop().items():
                 if cell.depth <= depth:
-                    lists[cell] = cell.content
-                cell.content = before
+                    lists[cell], cell.content = cell.content, before
 
     @contextmanager
     def attempt(self) -> Iterator[Attempt]:
@@ -259,10 +265,6 @@ class Lowering:
     def is_poisoned(self, lowered: Lowered) -> bool:
         """Whether a value is, or holds, the result of an equation that was refused."""
         return self._has_stand_ins and _is_poisoned(contents(lowered))
-
-    def is_refused(self, lowered: Lowered) -> bool:
-        """Whether a value is missing, because it or its equation was refused."""
-        return isinstance(lowered, LoweringError) or self.is_poisoned(lowered)
 
     def poisoned(self, eqn: Eqn, count: int | None = None) -> tuple[Lowered, ...]:
         """Stands for the results of an equation that cannot be lowered."""
@@ -348,9 +350,11 @@ class Lowering:
         if self._has_lists and eqn.op.base not in TAKES_MAYBE:
             self._refuse_maybe(eqn, args)
         if self._has_stand_ins:
-            if any(map(_is_poisoned, args)):
+            # Only the element that is read in the end matters.
+            looked_at = tuple(arg for arg in args if not isinstance(arg, tuple)) if str(eqn.op) in PICKS else args
+            if any(map(_is_poisoned, looked_at)):
                 return (POISONED,) * len(eqn.outputs)
-            _raise_refused(args)
+            _raise_refused(looked_at)
         self.op.expected = tuple(var.type for var in eqn.outputs)
         self.op.numbers = frozenset(self._numbers(eqn.args)) or _NO_NUMBERS
         bound = handler.signature.bind(self.op, eqn.names, args)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from onnxport_ir import DType, Eqn, ScalarType, Value
-from onnxport_ir.errors import NeedsStatic
+from onnxport_ir.errors import LoweringError, NeedsStatic
 from onnxport_ir.types import AnyType, scalar_dtype
 
 from onnxport_symbolics.binder import Lowered
@@ -211,21 +211,17 @@ _WRITES: dict[str, _Write] = {
 }
 #: The operators that write to a list, without overload; most of these names have other meanings for tensors.
 WRITES = frozenset(_WRITES)
+#: Operators whose results are elements of a list or tuple.
+PICKS = frozenset({"aten::__getitem__.t", "prim::ListUnpack", "prim::TupleIndex", "prim::TupleUnpack"})
 #: Operators whose results are elements of a list, or lists of the same elements: those may be lists themselves.
-HAND_ON = frozenset(
-    {
-        "aten::__getitem__.t",
-        "aten::add.t",
-        "aten::copy.t",
-        "aten::list.t",
-        "aten::mul.left_t",
-        "aten::mul.right_",
-        "aten::slice.t",
-        "prim::ListUnpack",
-        "prim::TupleIndex",
-        "prim::TupleUnpack",
-    }
-)
+HAND_ON = PICKS | {
+    "aten::add.t",
+    "aten::copy.t",
+    "aten::list.t",
+    "aten::mul.left_t",
+    "aten::mul.right_",
+    "aten::slice.t",
+}
 
 
 def _write(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...] | None:
@@ -234,6 +230,8 @@ def _write(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...] | None:
         return None
     lowering.op.expected = tuple(var.type for var in eqn.outputs)
     args = tuple(lowering.raw(arg) for arg in eqn.args[1:])
+    if isinstance(cell.content, LoweringError):
+        raise cell.content
     if any(map(lowering.is_poisoned, (cell, *args))):
         lowering.write(cell, lowering.poisoned(eqn, 1)[0])
         return lowering.poisoned(eqn)

@@ -6,11 +6,13 @@ how it travels: as a tensor, as an ONNX sequence, as several values, or not at a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import numpy as np
 from onnxport_ir import Dim, DType, ScalarType, SequenceType, SymDim, TensorLiteral, TensorType, Value
+from onnxport_ir.errors import LoweringError
 from onnxport_ir.types import AnyType, OptionalType, TupleType, ValueType, scalar_dtype
 
 from onnxport_symbolics.binder import Lowered
@@ -25,13 +27,13 @@ class ListCell:
         content: a tuple where the length is known; else an ONNX sequence, or a tensor of rank 1 for numbers.
         element: the type of the elements.
         depth: how many blocks are around the place where it was made.
-        is_shared: whether another cell may be the same list, so that a write could not be carried to it.
+        twins: lists that may be this one under another name: a write to one leaves the content of the others open.
     """
 
     content: Lowered
     element: AnyType
     depth: int
-    is_shared: bool = False
+    twins: set[ListCell] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +58,13 @@ TAKES_MAYBE = frozenset(
 
 class ModelRaises(Exception):
     """The block that is being lowered raises an error whatever the input is."""
+
+
+class Poisoned:
+    """Stands for the result of an equation that was refused, so that the rest can be looked at as well."""
+
+
+POISONED = Poisoned()
 
 
 class Uninitialized:
@@ -146,6 +155,8 @@ class Planner:
         match lowered:
             case Uninitialized():
                 return Nothing()
+            case Poisoned() | LoweringError():
+                return Known(lowered)
             case ListCell():
                 return AsList(self._list(lowered.content, lowered.element, changes), lowered.element)
             case Maybe():
@@ -174,6 +185,8 @@ class Planner:
         return Leaf(value.value_type, isinstance(kind, SequenceType))
 
     def _list(self, content: Lowered, element: AnyType, changes: bool) -> Layout:
+        if isinstance(content, Poisoned | LoweringError):
+            return Known(content)
         if isinstance(content, Value):
             return Leaf(content.value_type, is_list=True)
         return Several(tuple(self.layout(item, element, changes=changes) for item in content))
@@ -184,6 +197,9 @@ class Planner:
         Raises:
             UnsupportedCase: if nothing can carry both.
         """
+        for side in (left, right):
+            if _is_missing(side):
+                return side
         match left, right:
             case (Nothing(), other) | (other, Nothing()):
                 return other
@@ -209,6 +225,9 @@ class Planner:
         return Leaf(self._join_types(self._carried_type(left, kind), self._carried_type(right, kind)))
 
     def _join_lists(self, left: Layout, right: Layout, element: AnyType) -> Layout:
+        for side in (left, right):
+            if _is_missing(side):
+                return side
         if isinstance(left, Several) and isinstance(right, Several) and len(left.items) == len(right.items):
             pairs = zip(left.items, right.items, strict=True)
             return Several(tuple(self.join(a, b, element) for a, b in pairs))
@@ -406,6 +425,10 @@ def _stand_in(op: Op, kind: ValueType) -> Value:
     return op.Expand(op.const(np.zeros((), kind.dtype.numpy), kind.dtype), list(sizes))
 
 
+def _is_missing(layout: Layout) -> bool:
+    return isinstance(layout, Known) and isinstance(layout.lowered, Poisoned | LoweringError)
+
+
 def _inner(kind: AnyType | None) -> AnyType | None:
     return kind.element if isinstance(kind, OptionalType) else kind
 
@@ -458,16 +481,23 @@ def cells_of(lowered: Lowered) -> Iterator[ListCell]:
             yield from cells_of(item)
 
 
-def share(ways: Iterable[Lowered], depth: int) -> None:
-    """Note that lists from outside of a block may get a second name."""
-    for way in ways:
-        for cell in cells_of(way):
-            if cell.depth <= depth:
-                cell.is_shared = True
+def entangle(result: Lowered, ways: Iterable[Lowered], depth: int) -> None:
+    """Note which lists from outside of a block the lists of its result may be."""
+    others = {known for way in ways for cell in cells_of(way) for known in (cell, *cell.twins) if known.depth <= depth}
+    for cell in cells_of(result):
+        for other in others - {cell}:
+            cell.twins.add(other)
+            other.twins.add(cell)
 
 
-def mark_shared(result: Lowered, ways: Iterable[Lowered]) -> None:
-    """Note that the lists of a result may be lists that had a name before."""
-    if any(cell.is_shared for way in ways for cell in cells_of(way)):
-        for cell in cells_of(result):
-            cell.is_shared = True
+@contextmanager
+def holding(lists: Mapping[ListCell, Lowered]) -> Iterator[None]:
+    """Let lists hold what a block has left in them, as long as what it gives is looked at."""
+    before = {cell: cell.content for cell in lists}
+    for cell, content in lists.items():
+        cell.content = content
+    try:
+        yield
+    finally:
+        for cell, content in before.items():
+            cell.content = content
