@@ -439,3 +439,8 @@ def trace_decomposition(
         inputs.append(mode.from_tensor(tensor, symbolic_context=context, source=source))
     with torch.no_grad(), mode:
         return make_fx(function, decomposition_table=table, pre_dispatch=True)(*inputs)
+
+
+def script_class(value: Any) -> str:
+    """The class of an object that only TorchScript knows, as its packed weights are."""
+    return str(value._type().qualified_name())

@@ -19,6 +19,7 @@ from onnxport_frontend.functionalize import Functionalized, functionalize_with_r
 from onnxport_frontend.inline import Inliner
 from onnxport_frontend.model_state import written_parameters
 from onnxport_frontend.names import DynamicAxes
+from onnxport_frontend.quantisation import settle_observers
 from onnxport_frontend.signature import Call, Signature, is_tensor_list, parameters_of
 from onnxport_frontend.torch_types import dtype_from_torch
 from onnxport_frontend.tracing import Result, run, trace
@@ -176,7 +177,7 @@ def _finish(draft: _Draft, functional: bool) -> Captured:
     Raises:
         UnsafeMutation: if a write cannot be resolved, or is to a parameter.
     """
-    graph, call, returned = draft.graph, draft.call, draft.returned
+    graph, call, returned = settle_observers(draft.graph), draft.call, draft.returned
     findings = list(draft.result.findings)
     places = list(zip(graph.inputs, draft.positions, strict=True))
     if functional:

@@ -21,6 +21,7 @@ from onnxport_frontend.aliasing import SILENT_ALIASES
 from onnxport_frontend.dictionaries import EnumMember, StaticDict, call_dict, call_enum
 from onnxport_frontend.fold import FOLDED, fold
 from onnxport_frontend.places import Places
+from onnxport_frontend.quantisation import unpacked
 from onnxport_frontend.schema import Schema, Schemas, literal, tensor_literal
 from onnxport_frontend.value_types import Typer
 from onnxport_frontend.weights import Weights
@@ -66,6 +67,7 @@ class Inliner:
         calls: the calls of submodules so far.
         paths: the module paths that equations name.
         functions: the classes of the ``autograd.Function`` calls, by the name that the equation has.
+        packed: what packed weights hold, by the attribute that holds them.
         has_written_constant: whether something has written to a constant, before the trace or during it.
     """
 
@@ -77,6 +79,7 @@ class Inliner:
     paths: dict[str, None] = field(default_factory=dict)
     functions: dict[str, type] = field(default_factory=dict)
     has_written_constant: bool = False
+    packed: dict[str, Arg] = field(default_factory=dict)
     _schemas: Schemas = field(default_factory=Schemas)
     _places: Places = field(default_factory=Places)
     _block_depth: int = 0
@@ -237,6 +240,10 @@ class Inliner:
             return self.weights.var(path, value)
         if isinstance(value, (list, tuple)):
             return tuple(self._attribute(f"{path}.{index}", item) for index, item in enumerate(value))
+        if isinstance(value, torch.ScriptObject):
+            if path not in self.packed:
+                self.packed[path] = unpacked(value, path, self.weights.var)
+            return self.packed[path]
         try:
             return literal(value)
         except CaptureFailed as error:

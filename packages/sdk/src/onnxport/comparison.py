@@ -44,6 +44,8 @@ class Tolerance:
 #: For models that run with other inputs than the example's: of integers one in ten may differ, as the positions of
 #: nearly equal maxima do.
 LENIENT = Tolerance(mismatched=0.1, of_spread=True)
+#: The same for models that quantise, where rounding differently by one step carries on through the layers.
+QUANTISED = Tolerance(rtol=0.1, mismatched=0.1, of_spread=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +88,12 @@ def compare(theirs: Any, ours: Any, tolerance: Tolerance, *, values: bool = True
     return Comparison(kind)
 
 
-def compare_values(theirs: Any, ours: Any) -> str | None:
+def compare_values(theirs: Any, ours: Any, tolerance: Tolerance = LENIENT) -> str | None:
     """How an output of a model on other inputs differs from torch's, in words; None if it does not.
 
-    Floats agree within 1e-3 of their spread and 1e-4 of the largest (5e-2 and 1e-2 in half precision).
+    Floats agree by default within 1e-3 of their spread and 1e-4 of the largest (5e-2 and 1e-2 in half precision).
     """
-    return compare(theirs, ours, LENIENT).problem
+    return compare(theirs, ours, tolerance).problem
 
 
 def _compare_tensors(theirs: torch.Tensor, ours: torch.Tensor, tolerance: Tolerance, values: bool) -> Comparison:

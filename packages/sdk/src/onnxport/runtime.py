@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 #: A model with more bytes of weights goes to ONNX Runtime as files, without a copy in memory on the way.
 _IN_MEMORY_BYTES = 256 << 20
 
+_QUANTISERS = frozenset({"QuantizeLinear", "DynamicQuantizeLinear"})
 _RANDOM = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 )
@@ -88,8 +89,17 @@ def model_session(
 
 def draws_random_numbers(model: Model) -> bool:
     """Whether two runs of a model have different results."""
+    return _has_any(model, _RANDOM)
+
+
+def quantises(model: Model) -> bool:
+    """Whether a model rounds numbers to those of a quantised type."""
+    return _has_any(model, _QUANTISERS)
+
+
+def _has_any(model: Model, op_types: frozenset[str]) -> bool:
     bodies = [model.graph, *(function.body for function in model.functions.values())]
-    return any(node.op_type in _RANDOM for body in bodies for node in body.all_nodes())
+    return any(node.op_type in op_types for body in bodies for node in body.all_nodes())
 
 
 def run_session(

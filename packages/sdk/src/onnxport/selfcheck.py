@@ -18,8 +18,8 @@ from onnxport_ir import Input, Model, SymDim, TensorType
 from onnxport_ir.dims import evaluate
 from onnxport_ir.errors import CaptureFailed, FrozenValue, InvalidArgument, OnnxExporterError, VerificationFailed
 
-from onnxport.comparison import compare_values
-from onnxport.runtime import draws_random_numbers, has_runtime, loose_weights, model_session, run_session
+from onnxport.comparison import LENIENT, QUANTISED, compare_values
+from onnxport.runtime import draws_random_numbers, has_runtime, loose_weights, model_session, quantises, run_session
 
 #: ``check="auto"`` leaves larger models alone: checking them would cost more than exporting them. Where the trace has
 #: fixed a value in code that is not torch's own, the check is worth more.
@@ -200,8 +200,9 @@ def _compare(
         found = run_session(session, {**loose_weights(model), **inputs}, names)
     except Exception as error:  # onnxruntime's exceptions share no base class but this
         raise _failure(captured, f"the exported model does not run with {where}", str(error)) from error
+    tolerance = QUANTISED if quantises(model) else LENIENT
     for name, theirs, ours in zip(names, expected, found, strict=True):
-        difference = compare_values(theirs, ours)
+        difference = compare_values(theirs, ours, tolerance)
         if difference is not None:
             return _failure(captured, f"output {name} is wrong with {where}", difference)
     return None

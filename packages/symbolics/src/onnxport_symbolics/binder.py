@@ -21,6 +21,7 @@ from onnxport_ir import Device, DType, Enumeral, TensorLiteral, Value
 from onnxport_ir.errors import InternalError, NeedsStatic, UnsupportedCase
 
 from onnxport_symbolics.complex_values import ComplexValue, as_pairs
+from onnxport_symbolics.quantized_values import QuantizedValue
 
 if TYPE_CHECKING:
     from onnxport_symbolics.op import Op
@@ -136,6 +137,8 @@ def _union(members: set[Any]) -> _Convert:
             return _converter(member)
     if ComplexValue in members and members <= {ComplexValue, Value, complex}:
         return _to_complex
+    if members == {QuantizedValue, Value}:
+        return _to_value_or_quantized
     if members == {int, Value}:
         return _to_int_or_value
     if members == {float, Value}:
@@ -179,6 +182,8 @@ def _to_value(op: Op, name: str, arg: Lowered) -> Value:
         return op.const(arg)
     if isinstance(arg, ComplexValue | complex):
         raise UnsupportedCase(f"a complex {name}", where=op.place, hint=_COMPLEX_HINT)
+    if isinstance(arg, QuantizedValue):
+        raise UnsupportedCase(f"a quantised {name}", where=op.place, hint="Call dequantize() on it before.")
     raise InternalError(f"argument {name} is no tensor: {_show(arg)}")
 
 
@@ -188,6 +193,16 @@ def _to_complex(op: Op, name: str, arg: Lowered) -> Any:
         pairs = as_pairs(arg.tensor)
         return ComplexValue(op.const(pairs.numpy(), pairs.dtype))
     return arg if isinstance(arg, ComplexValue | complex) else _to_number_or_value(op, name, arg)
+
+
+def _to_quantized(op: Op, name: str, arg: Lowered) -> QuantizedValue:
+    if not isinstance(arg, QuantizedValue):
+        raise UnsupportedCase(f"argument {name}={_show(arg)} is not quantised", where=op.place)
+    return arg
+
+
+def _to_value_or_quantized(op: Op, name: str, arg: Lowered) -> Value | QuantizedValue:
+    return arg if isinstance(arg, QuantizedValue) else _to_value(op, name, arg)
 
 
 def _to_number(op: Op, name: str, arg: Lowered) -> Any:
@@ -271,6 +286,7 @@ def _as_is(op: Op, name: str, arg: Lowered) -> Any:
 
 _SINGLE: dict[Any, _Convert] = {
     Value: _to_value,
+    QuantizedValue: _to_quantized,
     int: _to_int,
     float: _to_float,
     bool: _to_bool,

@@ -44,6 +44,14 @@ from onnxport_symbolics.complex_values import ComplexValue, as_pairs, holds_comp
 from onnxport_symbolics.control import CONTROL
 from onnxport_symbolics.emitter import Emitter, Scope
 from onnxport_symbolics.op import Op
+from onnxport_symbolics.quantized_values import (
+    ON_REAL_NUMBERS,
+    QuantizedValue,
+    holds_quantized,
+    quantized_operand,
+    quantized_result,
+    real_numbers,
+)
 from onnxport_symbolics.registry import COMPLEX, Handler, Registry
 from onnxport_symbolics.script_lists import HAND_ON, PICKS, WRITES
 from onnxport_symbolics.structures import (
@@ -162,6 +170,7 @@ class Lowering:
         self._registry = registry
         # Whether env holds anything but lowered values: results of refused equations, or refused results.
         self._has_stand_ins = False
+        self._has_quantized = False
         self._has_complex = any(is_complex_type(param.var.type) for param in graph.params)
         self._found: dict[OpName, Handler | None] = {}
 
@@ -198,6 +207,8 @@ class Lowering:
                     self._has_stand_ins = True
                 elif holds_complex(result):
                     self._has_complex = True
+                elif holds_quantized(result):
+                    self._has_quantized = True
 
     def raw(self, arg: Arg) -> Lowered:
         """An argument with its variables replaced by what they were lowered to; lists are still themselves."""
@@ -294,6 +305,8 @@ class Lowering:
         if isinstance(lowered, bool | int | float):
             kind = var_type.kind if isinstance(var_type, ScalarType) else type(lowered).__name__
             return self.op.const(lowered, scalar_dtype(kind))
+        if isinstance(lowered, QuantizedValue):
+            raise self.op.refuse("a quantised tensor as an output", "Return dequantize() of it.")
         if isinstance(lowered, ComplexValue):
             raise self.op.refuse(
                 "a complex tensor as an output, or one that a branch or loop gives",
@@ -355,10 +368,15 @@ class Lowering:
             if any(map(_is_poisoned, looked_at)):
                 return (POISONED,) * len(eqn.outputs)
             _raise_refused(looked_at)
+        like = quantized_operand(args) if self._has_quantized and eqn.op.base in ON_REAL_NUMBERS else None
+        if like is not None:
+            args = tuple(real_numbers(arg) for arg in args)
         self.op.expected = tuple(var.type for var in eqn.outputs)
         self.op.numbers = frozenset(self._numbers(eqn.args)) or _NO_NUMBERS
         bound = handler.signature.bind(self.op, eqn.names, args)
         result = handler.function(self.op, **bound)
+        if like is not None:
+            result = quantized_result(self.op, eqn.op.base, result, like)
         return self._results(eqn, result)
 
     def _handler_of_complex(self, eqn: Eqn) -> Handler | None:

@@ -135,6 +135,11 @@ def aten_complex(*names: str) -> Callable[[_F], _F]:
     return BUILTIN.op(*(f"{COMPLEX}::{name}" for name in names))
 
 
+def quantized(*names: str) -> Callable[[_F], _F]:
+    """Register a handler for torch's ``quantized`` operators in the built-in table."""
+    return BUILTIN.op(*(f"quantized::{name}" for name in names))
+
+
 def prim(*names: str) -> Callable[[_F], _F]:
     """Register a handler for ``prim`` operators in the built-in table."""
     return BUILTIN.op(*(f"prim::{name}" for name in names))

@@ -1,0 +1,96 @@
+"""Quantised models: weights in torch's packed objects, and observers that observe no longer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from onnxport_ir.captured import Arg, CapturedGraph, Eqn, OpName, Param, Var, walk
+from onnxport_ir.errors import NotYetSupported
+
+from onnxport_frontend import _torch_private as private
+from onnxport_frontend.schema import literal
+
+_OBSERVER = "aten::fused_moving_avg_obs_fake_quant"
+_PER_TENSOR = OpName("aten", "fake_quantize_per_tensor_affine", "tensor_qparams")
+_PER_CHANNEL = OpName("aten", "fake_quantize_per_channel_affine")
+
+
+def unpacked(packed: Any, path: str, weight_var: Callable[[str, torch.Tensor], Var]) -> Arg:
+    """What a packed weight of quantised layers holds.
+
+    Args:
+        packed: the object of one of torch's ``PackedParamsBase`` classes.
+        path: the attribute that holds it.
+        weight_var: gives a tensor of the model its variable, by its name.
+
+    Returns:
+        The integers of the weight, its scale and zero point, the axis that these are along or None, the bias or None;
+        for convolutions also stride, padding, dilation, groups, output padding, and whether they are transposed.
+
+    Raises:
+        NotYetSupported: for packed weights of another kind.
+    """
+    kind = private.script_class(packed).rpartition(".")[2]
+    rank = {"LinearPackedParamsBase": 0, "Conv2dPackedParamsBase": 2, "Conv3dPackedParamsBase": 3}.get(kind)
+    if rank is None:
+        raise NotYetSupported(f"the attribute {path}, a {kind}")
+    ops = torch.ops.quantized
+    prefix = "linear" if rank == 0 else f"conv{rank}d"
+    weight, bias = getattr(ops, f"{prefix}_unpack")(packed)
+    if not weight.is_quantized:
+        raise NotYetSupported(f"the attribute {path}, weights of type {weight.dtype} for a quantised layer")
+    name = path.removesuffix("._packed_params").removesuffix("._packed_params")
+    result: list[Arg] = [weight_var(f"{name}.weight", weight.int_repr()), *_parameters(weight)]
+    result.append(None if bias is None else weight_var(f"{name}.bias", bias.detach()))
+    if rank:
+        sizes = ("stride", "padding", "dilation", "groups", "output_padding", "transpose")
+        result += [literal(getattr(ops, f"{prefix}_{size}")(packed)) for size in sizes]
+    return tuple(result)
+
+
+def _parameters(weight: torch.Tensor) -> list[Arg]:
+    """Scale, zero point and axis."""
+    if weight.qscheme() in (torch.per_channel_affine, torch.per_channel_symmetric):
+        scales, zeros = weight.q_per_channel_scales(), weight.q_per_channel_zero_points()
+        return [literal(scales.float()), literal(zeros), weight.q_per_channel_axis()]
+    return [weight.q_scale(), weight.q_zero_point(), None]
+
+
+def settle_observers(graph: CapturedGraph) -> CapturedGraph:
+    """The graph without observers that are switched off: they write nothing, and only quantise, or do nothing.
+
+    Switches are buffers of the model, and the export is of the model as it is. Observers that are on stay, and are
+    refused as writes.
+    """
+    if not any(eqn.op.base == _OBSERVER for eqn in walk(graph.eqns)):
+        return graph
+    switches = {param.var: param for param in graph.params if param.tensor.shape == (1,)}
+    return replace(graph, eqns=tuple(_settled(eqn, switches) for eqn in graph.eqns))
+
+
+def _settled(eqn: Eqn, switches: dict[Var, Param]) -> Eqn:
+    if eqn.op.base != _OBSERVER:
+        return eqn
+    args = dict(zip(eqn.names, eqn.args, strict=True))
+    observes, quantises = (_is_on(args[name], switches) for name in ("observer_on", "fake_quant_on"))
+    if observes is not False or quantises is None:
+        return eqn
+    if not quantises:
+        return Eqn(OpName("aten", "alias"), (args["self"],), ("self",), eqn.outputs, place=eqn.place)
+    names = ("self", "scale", "zero_point", "ch_axis", "quant_min", "quant_max")
+    if args["per_row_fake_quant"]:
+        given = tuple(args[name] for name in names)
+        schema: tuple[str, ...] = ("self", "scale", "zero_point", "axis", "quant_min", "quant_max")
+        return Eqn(_PER_CHANNEL, given, schema, eqn.outputs, place=eqn.place)
+    given = tuple(args[name] for name in names if name != "ch_axis")
+    schema = ("self", "scale", "zero_point", "quant_min", "quant_max")
+    return Eqn(_PER_TENSOR, given, schema, eqn.outputs, place=eqn.place)
+
+
+def _is_on(arg: Arg, switches: dict[Var, Param]) -> bool | None:
+    """The state of a switch, None if it is not known."""
+    param = switches.get(arg) if isinstance(arg, Var) else None
+    return None if param is None else bool(param.tensor.numpy().item())
