@@ -188,18 +188,25 @@ class _Reader:
 
     def _type(self, value: Any) -> AnyType | list[AnyType]:
         if isinstance(value, torch.Tensor):
-            return TensorType(dtype_from_torch(value.dtype), tuple(self._dim(size) for size in value.shape))
+            return self._tensor_type(value)
         if isinstance(value, tuple):
             return [self._single(item) for item in value]
         return self._single(value)
 
     def _single(self, value: Any) -> AnyType:
         if isinstance(value, torch.Tensor):
-            return TensorType(dtype_from_torch(value.dtype), tuple(self._dim(size) for size in value.shape))
+            return self._tensor_type(value)
         for kind, classes in _SCALARS.items():
             if isinstance(value, classes):
                 return ScalarType(kind)
         raise NotExpressible(f"a result of type {type(value).__name__}")
+
+    def _tensor_type(self, value: torch.Tensor) -> TensorType:
+        try:
+            dtype = dtype_from_torch(value.dtype)
+        except TypeError as error:
+            raise NotExpressible(str(error)) from error
+        return TensorType(dtype, tuple(self._dim(size) for size in value.shape))
 
     def _dim(self, size: Any) -> Dim:
         return size if isinstance(size, int) else self._dims.unknown(size.node.hint)

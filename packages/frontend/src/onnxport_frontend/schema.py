@@ -141,7 +141,10 @@ def literal(value: Any) -> Arg:
         case torch.device():
             return Device(str(value))
         case torch.dtype():
-            return dtype_from_torch(value)
+            try:
+                return dtype_from_torch(value)
+            except TypeError as error:
+                raise CaptureFailed(str(error)) from error
         case _:
             raise CaptureFailed(f"a constant of type {type(value).__name__} cannot be captured")
 

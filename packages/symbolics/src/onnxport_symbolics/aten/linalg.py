@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from onnxport_ir import DType, Value
 
+from onnxport_symbolics.aten.solve import inverse
 from onnxport_symbolics.integers import product as size_product
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.promote import promote
@@ -56,7 +57,7 @@ def _small(op: Op, x: Value) -> Value:
 def matrix_power(op: Op, self: Value, n: int) -> Value:
     """linalg_matrix_power(Tensor self, int n) -> Tensor; (*, N, N)"""
     if n < 0:
-        raise op.refuse(f"matrix_power with n={n}", "ONNX has no inverse of a matrix.")
+        return matrix_power(op, inverse(op, self), -n)
     if n == 0:
         rows = op.dim(self, -1)
         if not isinstance(rows, int):
