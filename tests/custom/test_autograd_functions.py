@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import onnxport
 import pytest
 import torch
@@ -146,6 +148,119 @@ def test_sizes_stay_dynamic_in_a_followed_function():
         input_names=["x"],
         dynamic_axes={"x": [0, 1]},
     )
+
+
+class Separate(torch.autograd.Function):
+    """The newer way to write a function: without a context in ``forward``."""
+
+    @staticmethod
+    def forward(x, factor=2.0):
+        return x * factor, 3, x
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, factor = inputs
+        assert ctx.needs_input_grad == (False, False)
+        ctx.save_for_backward(output[0])
+        ctx.factor = factor
+
+
+def test_a_function_with_a_separate_context_and_results_in_any_order():
+    def model(x):
+        scaled, count, same = Separate.apply(x)
+        same = same + 1
+        return scaled * count, same
+
+    check(Apply(model), torch.randn(3), inputs=(torch.randn(3),))
+
+
+class Unordered(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        last = x.exp()
+        first = x.neg()
+        return first, last
+
+
+def test_results_that_are_computed_in_another_order():
+    check(Apply(Unordered.apply), torch.randn(3), inputs=(torch.randn(3),))
+
+
+class UnorderedSymbolic(Unordered):
+    @staticmethod
+    def symbolic(g, x):
+        last = g.op("Exp", x)
+        return g.op("Neg", x), last
+
+
+def test_results_of_a_symbolic_method_are_in_the_order_that_it_gives():
+    check(Apply(UnorderedSymbolic.apply), torch.randn(3), inputs=(torch.randn(3),))
+
+
+def test_a_result_that_is_the_argument_is_the_same_memory():
+    class Same(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x
+
+    def model(x):
+        y = x + 1
+        Same.apply(y).add_(5)
+        return y
+
+    check(Apply(model), torch.randn(3), inputs=(torch.randn(3),))
+
+
+def test_functions_may_read_the_modules_weights():
+    class Weighted(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, module):
+            return x @ module.weight.t() + module.bias
+
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = torch.nn.Linear(3, 2)
+
+        def forward(self, x):
+            return Weighted.apply(x, self.inner)
+
+    proto = check(Model(), torch.randn(4, 3), inputs=(torch.randn(4, 3),))
+    assert {tensor.name.removesuffix(".T") for tensor in proto.graph.initializer} == {"inner.weight", "inner.bias"}
+
+
+def test_other_threads_keep_their_gradients_while_a_model_is_traced():
+    """Functions are only followed in the thread that traces."""
+    gradients = []
+    tracing, done = threading.Event(), threading.Event()
+
+    class Square(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return 2 * ctx.saved_tensors[0] * gradient
+
+    def train():
+        tracing.wait()
+        x = torch.tensor([3.0], requires_grad=True)
+        Square.apply(x).backward()
+        gradients.append(x.grad.item())
+        done.set()
+
+    def model(x):
+        tracing.set()
+        assert done.wait(60)
+        return Square.apply(x)
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    check(Apply(model), torch.randn(3))
+    thread.join()
+    assert gradients == [6.0]
 
 
 class MyClip(torch.autograd.Function):
