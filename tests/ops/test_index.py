@@ -73,7 +73,7 @@ def bag(mode: str, options: dict[str, int]) -> Case:
 
     example, other = (BAG, INDICES, OFFSETS), (BAG, INDICES[:6], tensor([0, 1, 6]))
     axes = {1: {0: "count"}, 2: {0: "bags"}}
-    return Case(f"embedding-bag-{mode}-{options}", model, example, other, axes, 9)
+    return Case(f"embedding-bag-{mode}-{options}", model, example, other, axes)
 
 
 BAGS = [
@@ -87,13 +87,11 @@ BAGS = [
         "embedding-bag-last-offset",
         lambda w, i, o: F.embedding_bag(i, w, o, include_last_offset=True),
         (BAG, INDICES, tensor([0, 3, 8])),
-        since=9,
     ),
     Case(
         "embedding-bag-weighted",
         lambda w, i, o, p: F.embedding_bag(i, w, o, mode="sum", per_sample_weights=p),
         (BAG, INDICES, OFFSETS, torch.linspace(0, 1, 8)),
-        since=9,
     ),
 ]
 
@@ -112,7 +110,6 @@ WRITES = [
     case(
         "put-one-index",
         lambda x: (put(x, (tensor([0, -1]),), tensor(5.0)), put(x, (None, tensor([0, 2])), x[:, :2])),
-        since=9,
     ),
     case(
         "put-indices",
@@ -121,7 +118,6 @@ WRITES = [
             put(x, (None, tensor([0, -1]), tensor([1, 2])), x[:, :2, 0]),
             put(x, (tensor([[0], [1]]), tensor([1, 2])), tensor([1.0, 2, 3])),
         ),
-        since=9,
     ),
     case(
         "put-accumulate",
@@ -129,7 +125,6 @@ WRITES = [
             put(x, (tensor([0, 0]),), tensor(5.0), True),
             put(x.long(), (None, tensor([0, 0])), x[:, :2].mul(9).long(), True),
         ),
-        since=9,
     ),
     case("put-accumulate-mask", lambda x: put(x, (x > 0,), tensor(5.0), True)),
     case(
@@ -141,7 +136,6 @@ WRITES = [
     case(
         "scatter-add",
         lambda x: (x.scatter_add(1, (x > 0).long(), x), x.scatter(1, (x > 0).long(), 2, reduce="multiply")),
-        since=9,
     ),
     case(
         "index-add",
@@ -149,14 +143,11 @@ WRITES = [
             x.index_add(1, tensor([0, 0, 2]), x[:, :3], alpha=2),
             x[0, 0, 0].index_add(0, tensor([0]), tensor(2.0)),
         ),
-        since=9,
     ),
-    case("index-copy", lambda x: x.index_copy(1, tensor([1, 0]), x[:, :2]), since=9),
-    case(
-        "index-fill", lambda x: (x.index_fill(1, tensor([1, -1]), 5), x.index_fill(0, tensor(1), tensor(3.0))), since=9
-    ),
-    case("put-flat", lambda x: x.put(tensor([1, -1]), tensor([9.0, 8])), since=9),
-    case("put-flat-accumulate", lambda x: x.put(tensor([1, 1]), tensor([9.0, 8]), True), since=9),
+    case("index-copy", lambda x: x.index_copy(1, tensor([1, 0]), x[:, :2])),
+    case("index-fill", lambda x: (x.index_fill(1, tensor([1, -1]), 5), x.index_fill(0, tensor(1), tensor(3.0)))),
+    case("put-flat", lambda x: x.put(tensor([1, -1]), tensor([9.0, 8]))),
+    case("put-flat-accumulate", lambda x: x.put(tensor([1, 1]), tensor([9.0, 8]), True)),
     case(
         "unsafe-masked",
         lambda x: torch.ops.aten._unsafe_masked_index(x, x[:, :2] > 0, [None, tensor([-7, 99])], 2.0),
@@ -185,7 +176,7 @@ def reduction(name: str, include_self: bool, dtype: torch.dtype) -> Case:
             results.append(torch.index_reduce(x, 1, rows, x[:, :3], name, include_self=include_self))
         return results
 
-    return case(f"{name}-{include_self}-{dtype}", model, 9)
+    return case(f"{name}-{include_self}-{dtype}", model)
 
 
 REDUCTIONS = [
@@ -201,26 +192,25 @@ SPECIAL = [
         f"{name}-nan-{include_self}",
         lambda x, s, n=name, i=include_self: x.scatter_reduce(0, tensor([0, 0, 1, 2]), s, n, include_self=i),
         (tensor([1.0, 2.0, NAN, NAN]), tensor([NAN, 5.0, float("inf"), 3.0])),
-        since=9,
     )
     for name in ("amax", "amin")
     for include_self in (True, False)
 ]
 
 ORDER = [
-    case("sort", lambda x: (x.sort(1), x.sort(0, descending=True)), since=11),
+    case("sort", lambda x: (x.sort(1), x.sort(0, descending=True)), since=10),
     case(
         "sort-stable",
         lambda x: (x.gt(0).sort(stable=True, dim=1), x.long().sort(stable=True, dim=1, descending=True)),
-        since=11,
+        since=10,
     ),
     case("sort-scalar", lambda x: x[0, 0, 0].sort()),
-    case("argsort", lambda x: (x.argsort(-1), x.gt(0).long().argsort(dim=0, stable=True), x.msort()), since=11),
+    case("argsort", lambda x: (x.argsort(-1), x.gt(0).long().argsort(dim=0, stable=True), x.msort()), since=10),
     case(
         "topk",
         lambda x: (x.topk(2), x.topk(2, 0, largest=False), x[0, 0, 0].topk(1)),
     ),
-    case("topk-dynamic", lambda x: x.topk(x.size(1) // 2, 1), since=11),
+    case("topk-dynamic", lambda x: x.topk(x.size(1) // 2, 1), since=10),
     case("searchsorted", lambda x: torch.searchsorted(tensor([-1.0, 0.0, 0.5, 1]), x)),
     case(
         "searchsorted-right",

@@ -144,13 +144,13 @@ PARTS = [
     case(
         "diagonal",
         lambda x: [x.diagonal(k) for k in (-3, 0, 2)] + [x.diagonal(1, 2, 1), x.diagonal(-1, 0, 2)],
-        since=11,
+        since=10,
     ),
     Case("diagonal-static", lambda x: [x.diagonal(k) for k in (-5, -1, 0, 2, 9)], (X,)),
     case("diag", lambda x: (torch.diag(x[0, :, 0], 1), torch.diag(x[0], -1), torch.diagflat(x[0], -2))),
     case("diag-embed", lambda x: [torch.diag_embed(x, k) for k in (-2, 0, 1)] + [torch.diag_embed(x, 1, 0, 2)]),
     case("diag-embed-dynamic", lambda x: [torch.diag_embed(x[:, :, 0], k) for k in (-2, 0, 1)]),
-    case("diagonal-scatter", lambda x: torch.diagonal_scatter(x, x.diagonal(1, 2, 1) * 2, 1, 2, 1), since=11),
+    case("diagonal-scatter", lambda x: torch.diagonal_scatter(x, x.diagonal(1, 2, 1) * 2, 1, 2, 1), since=10),
     case("triangles", lambda x: (x.tril(), x.triu(1), x.tril(-1), x.triu(-2), x.gt(9).tril(), x.long().triu())),
     case("triangle-indices", lambda x: x[torch.tril_indices(3, 3, 1), 0, 0]),
     case("vander", lambda x: (torch.vander(x[0, 0]), torch.vander(x[0, 0], 2, True), torch.vander(x[0, 0].long(), 4))),
@@ -160,7 +160,7 @@ PARTS = [
         "slice-scatter",
         lambda x: (torch.slice_scatter(x, x[:, :2] * 2, 1, 1, 3), torch.slice_scatter(x, x[:, :2] * 2, 1, -2)),
     ),
-    case("slice-scatter-steps", lambda x: torch.slice_scatter(x, x[:, ::2] * 2, 1, 0, None, 2), since=9),
+    case("slice-scatter-steps", lambda x: torch.slice_scatter(x, x[:, ::2] * 2, 1, 0, None, 2)),
 ]
 
 
