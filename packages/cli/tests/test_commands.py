@@ -322,7 +322,7 @@ def test_the_commands_of_the_page_run(run: Run) -> None:
         pytest.skip("the tests are not in the repository")
     Path("models.py").write_text("from factories import with_args as classifier\n", encoding="utf-8")
     lines = re.findall(r"^\$ onnxport (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert len(lines) == 5
+    assert len(lines) == 6
     for line in lines:
         result = run(*shlex.split(line))
         assert (result.code, result.err) == (0, ""), line
