@@ -159,7 +159,7 @@ class Separate(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        x, factor = inputs
+        _, factor = inputs
         assert ctx.needs_input_grad == (False, False)
         ctx.save_for_backward(output[0])
         ctx.factor = factor
