@@ -214,6 +214,12 @@ def _check_model(model: object) -> None:
             why="capture takes an nn.Module, a ScriptModule or a ScriptFunction",
             hint="Call a function from the forward of an nn.Module.",
         )
+    if isinstance(model, torch.jit.ScriptModule) and not hasattr(model, "forward"):
+        raise InvalidArgument(
+            "the script module has no method forward",
+            why="where forward has overloads, as in nn.LSTM, a script has only these",
+            hint="Call it from the forward of another module, and script that one.",
+        )
 
 
 def _parameters(model: Any) -> inspect.Signature | None:
