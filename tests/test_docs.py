@@ -14,8 +14,8 @@ from onnxport_ir import errors
 ROOT = Path(__file__).parents[1]
 PLACE = errors.Place("encoder.layer.0", "model.py", 41, "forward")
 WARP = errors.Place("warp", "model.py", 57, "forward")
-BESSEL = errors.UnsupportedOperator(
-    "aten::special_bessel_j0 is not supported",
+EIGH = errors.UnsupportedOperator(
+    "aten::linalg_eigh is not supported",
     where=PLACE,
     hint="Register a symbolic function for it, or change the model not to use it.",
 )
@@ -32,7 +32,7 @@ EXAMPLES: dict[str, errors.OnnxExporterError] = {
     ),
     "OXP101": errors.UnsupportedOperators(
         [
-            errors.Refusal("aten::special_bessel_j0", BESSEL, 2),
+            errors.Refusal("aten::linalg_eigh", EIGH, 2),
             errors.Refusal("aten::grid_sampler", errors.NeedsOpset("GridSample", 16, 13, where=WARP)),
         ]
     ),

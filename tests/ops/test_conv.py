@@ -59,6 +59,49 @@ def test_convolution(case: Case) -> None:
     case.check()
 
 
-def test_convolution_of_integers_is_refused() -> None:
-    with pytest.raises(UnsupportedCase, match="a convolution of i64"):
-        Case("integers", F.conv1d, (torch.ones(1, 1, 4).long(), torch.ones(1, 1, 2).long())).check()
+def test_convolution_of_bytes_is_refused() -> None:
+    with pytest.raises(UnsupportedCase, match="a convolution of u8"):
+        Case("bytes", F.conv1d, (torch.ones(1, 1, 4).byte(), torch.ones(1, 1, 2).byte())).check()
+
+
+def whole(*sizes: int, limit: int = 1 << 30) -> torch.Tensor:
+    """Whole numbers whose products float32 cannot tell apart."""
+    return torch.randint(-limit, limit, sizes, generator=torch.Generator().manual_seed(sum(sizes)))
+
+
+WHOLE = [
+    Case(
+        "line",
+        F.conv1d,
+        (whole(2, 3, 9), whole(4, 3, 2), whole(4)),
+        (whole(5, 3, 6), whole(4, 3, 2), whole(4)),
+        {0: (0, 2)},
+    ),
+    Case("one", F.conv1d, (whole(3, 9), whole(4, 3, 9))),
+    Case(
+        "plane",
+        lambda x, w: F.conv2d(x, w, None, (2, 1), (3, 1), (2, 1), 2),
+        (whole(2, 4, 9, 8), whole(6, 2, 3, 2)),
+        (whole(1, 4, 11, 10), whole(6, 2, 3, 2)),
+        {0: (0, 2, 3)},
+    ),
+    Case("same", lambda x, w: F.conv2d(x, w, padding="same"), (whole(2, 3, 5, 6), whole(2, 3, 2, 3))),
+    Case("volume", F.conv3d, (whole(1, 2, 4, 5, 6), whole(3, 2, 2, 3, 1))),
+    Case("narrow", F.conv1d, (whole(2, 3, 9, limit=99).int(), whole(4, 3, 2, limit=99).int())),
+    Case(
+        "back-line", F.conv_transpose1d, (whole(2, 3, 5), whole(3, 4, 3)), (whole(1, 3, 8), whole(3, 4, 3)), {0: (0, 2)}
+    ),
+    Case(
+        "back-plane",
+        lambda x, w, b: F.conv_transpose2d(x, w, b, (2, 3), (1, 2), (1, 0), 2, (1, 2)),
+        (whole(2, 4, 5, 4), whole(4, 3, 3, 2), whole(6)),
+        (whole(1, 4, 3, 6), whole(4, 3, 3, 2), whole(6)),
+        {0: (0, 2, 3)},
+    ),
+    Case("back-volume", F.conv_transpose3d, (whole(1, 2, 3, 2, 3), whole(2, 3, 2, 1, 2))),
+]
+
+
+@pytest.mark.parametrize("case", WHOLE, ids=str)
+def test_convolution_of_integers_is_exact(case: Case) -> None:
+    case.check((11, 13, 18, 23))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from onnxport_ir import Value
 
+from onnxport_symbolics.aten.integer_conv import KINDS, convolve, convolve_transposed
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.registry import aten
 
@@ -33,7 +34,15 @@ def convolution(
     if not transposed:
         return _conv(op, input, weight, bias, stride, pads, dilation, groups)
     strides = spread(stride, spatial)
-    cut, extra = _within_stride(op, pads, spread(output_padding, spatial), strides)
+    if op.dtype(input) in KINDS:
+        extra, steps = spread(output_padding, spatial), spread(dilation, spatial)
+        return unbatched(
+            op,
+            input,
+            spatial,
+            lambda x: convolve_transposed(op, x, weight, bias, strides, pads, extra, steps, groups),
+        )
+    cut, rest = _within_stride(op, pads, spread(output_padding, spatial), strides)
     _check_dtype(op, input)
     return unbatched(
         op,
@@ -47,7 +56,7 @@ def convolution(
             strides=strides,
             pads=cut,
             dilations=spread(dilation, spatial),
-            output_padding=extra,
+            output_padding=rest,
             group=groups,
         ),
     )
@@ -267,6 +276,9 @@ def _conv(
     groups: int,
 ) -> Value:
     spatial = op.rank(weight) - 2
+    if op.dtype(input) in KINDS:
+        strides, steps = spread(stride, spatial), spread(dilation, spatial)
+        return unbatched(op, input, spatial, lambda x: convolve(op, x, weight, bias, strides, pads, steps, groups))
     _check_dtype(op, input)
     return unbatched(
         op,

@@ -13,7 +13,7 @@ from onnxport_ir import DType, TensorType, Value
 from onnxport_symbolics.integers import product
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.registry import aten
-from onnxport_symbolics.shaping import reshape
+from onnxport_symbolics.shaping import reshape, transpose_last
 
 #: Takes the number of a column as a value of shape (1), and what changes; gives that for the next column.
 _Step = Callable[[Value, Value, Value], tuple[Value, Value]]
@@ -37,11 +37,6 @@ def _rows(op: Op, x: Value) -> Value:
     """The numbers of the rows of a matrix, as a column."""
     count = op.scalar(op.dim(x, -2), DType.INT64)
     return op.Unsqueeze(op.Range(op.const(0), count, op.const(1)), op.const([1]))
-
-
-def _transposed(op: Op, x: Value) -> Value:
-    rank = op.rank(x)
-    return op.Transpose(x, perm=(*range(rank - 2), rank - 1, rank - 2))
 
 
 def _square(op: Op, x: Value) -> Value:
@@ -79,7 +74,7 @@ def _solve(op: Op, a: Value, b: Value) -> Value:
     both, taken = _each_column(op, op.Concat(a, b, axis=-1), _zeros_like(op, a), step, "column")
     end = op.Add(op.ints([size]), columns)
     solved = op.Slice(both, op.ints([size]), end, op.const([-1]))
-    return op.MatMul(_transposed(op, taken), solved)
+    return op.MatMul(transpose_last(op, taken), solved)
 
 
 def _inverse(op: Op, a: Value) -> Value:
@@ -122,9 +117,9 @@ def _solved(op: Op, a: Value, b: Value, left: bool = True) -> Value:
     """``X`` in ``a X = b``, or in ``X a = b``, in the type of ``b``."""
     wide, right = _square(op, a), _square(op, b)
     if not left:
-        wide, right = _transposed(op, wide), _transposed(op, right)
+        wide, right = transpose_last(op, wide), transpose_last(op, right)
     result = _solve(op, *_same_batch(op, wide, right))
-    return op.cast(result if left else _transposed(op, result), op.dtype(b))
+    return op.cast(result if left else transpose_last(op, result), op.dtype(b))
 
 
 @aten("linalg_solve")
@@ -165,7 +160,7 @@ def triangular_solve(
     """
     triangle = _triangle(op, A, upper, unitriangular)
     right, coefficient = _same_batch(op, self, A)
-    return _solved(op, _transposed(op, triangle) if transpose else triangle, right), coefficient
+    return _solved(op, transpose_last(op, triangle) if transpose else triangle, right), coefficient
 
 
 @aten("linalg_tensorinv")
@@ -191,7 +186,7 @@ def tensorsolve(op: Op, self: Value, other: Value, dims: Sequence[int] | None = 
 def _cholesky(op: Op, x: Value, upper: bool) -> Value:
     """Cholesky's factor of the symmetric matrix of which one triangle is given."""
     a = _square(op, x)
-    lower = _transposed(op, _triangle(op, a, True)) if upper else _triangle(op, a, False)
+    lower = transpose_last(op, _triangle(op, a, True)) if upper else _triangle(op, a, False)
     below = op.Trilu(lower, op.const(-1), upper=0)
     rows = _rows(op, a)
 
@@ -200,11 +195,11 @@ def _cholesky(op: Op, x: Value, upper: bool) -> Value:
         scaled = op.Div(column, op.Sqrt(op.Gather(column, k, axis=-2)))
         kept = op.Where(op.GreaterOrEqual(rows, k), scaled, op.const(0.0, DType.FLOAT64))
         here = op.cast(op.Equal(op.Squeeze(rows, op.const([1])), k), DType.FLOAT64)
-        return op.Sub(rest, op.Mul(kept, _transposed(op, kept))), op.Add(factor, op.Mul(kept, here))
+        return op.Sub(rest, op.Mul(kept, transpose_last(op, kept))), op.Add(factor, op.Mul(kept, here))
 
-    symmetric = op.Add(lower, _transposed(op, below))
+    symmetric = op.Add(lower, transpose_last(op, below))
     factor = _each_column(op, symmetric, _zeros_like(op, a), step, "column")[1]
-    return op.cast(_transposed(op, factor) if upper else factor, op.dtype(x))
+    return op.cast(transpose_last(op, factor) if upper else factor, op.dtype(x))
 
 
 @aten("cholesky", "linalg_cholesky")
@@ -216,7 +211,7 @@ def cholesky(op: Op, self: Value, upper: bool = False) -> Value:
 def _from_factor(op: Op, factor: Value, upper: bool) -> Value:
     """The matrix, in float64, whose Cholesky factor is given."""
     triangle = _triangle(op, _square(op, factor), upper)
-    other = _transposed(op, triangle)
+    other = transpose_last(op, triangle)
     return op.MatMul(other, triangle) if upper else op.MatMul(triangle, other)
 
 
