@@ -70,7 +70,7 @@ def environment(
 ) -> Environment:
     """The values that a graph begins with: copies of its inputs and weights; the arguments are those of interpret."""
     values = {item.var: _copy(value) for item, value in zip(graph.inputs, inputs, strict=True)}
-    values |= {param.var: _tensor(param.tensor).clone() for param in graph.params}
+    values |= {param.var: tensor_of(param.tensor).clone() for param in graph.params}
     return Environment(values, functions or {})
 
 
@@ -104,7 +104,7 @@ def value_of(arg: Arg, env: Mapping[Var, Any]) -> Any:
         case tuple():
             return [value_of(item, env) for item in arg]
         case TensorLiteral():
-            tensor = _tensor(arg.tensor).clone()
+            tensor = tensor_of(arg.tensor).clone()
             return tensor.item() if arg.wrapped_number else tensor
         case DType():
             return dtype_to_torch(arg)
@@ -169,7 +169,8 @@ def _call(eqn: Eqn, env: Environment) -> Any:
     return overload(**{name: value_of(arg, env) for name, arg in zip(eqn.names, eqn.args, strict=True)})
 
 
-def _tensor(tensor: TensorRef) -> torch.Tensor:
+def tensor_of(tensor: TensorRef) -> torch.Tensor:
+    """The elements of a weight or constant as a tensor, which shares memory where that is possible."""
     if isinstance(tensor, TorchTensor):
         return tensor.tensor.detach()
     array = np.ascontiguousarray(tensor.numpy()).reshape(tensor.shape)

@@ -10,6 +10,7 @@ from onnxport_custom_ops import (
 from onnxport_symbolics import NEWEST_OPSET
 
 from onnxport import compat, errors
+from onnxport.bisection import Bisection, bisect
 from onnxport.errors import OnnxExporterError
 from onnxport.export import export
 from onnxport.mode import is_in_onnx_export, select_model_mode_for_export
@@ -22,6 +23,7 @@ from onnxport.verification import Verification, VerifyOptions
 __all__ = [
     "DEFAULT_OPSET",
     "NEWEST_OPSET",
+    "Bisection",
     "FrozenValueWarning",
     "GraphContext",
     "JitScalarType",
@@ -31,6 +33,7 @@ __all__ = [
     "TrainingMode",
     "Verification",
     "VerifyOptions",
+    "bisect",
     "compat",
     "errors",
     "export",

@@ -115,7 +115,7 @@ def run_session(
     Returns:
         The outputs: torch tensors on the CPU, lists of them for sequences, None for absent optionals.
     """
-    arrays = {name: _to_arrays(value) for name, value in feeds.items()}
+    arrays = {name: to_arrays(value) for name, value in feeds.items()}
     types = {item.name: item.type for item in (*session.get_inputs(), *session.get_outputs())}
     if not any("bfloat16" in text for text in types.values()):
         return [_to_torch(result) for result in session.run(list(output_names), arrays)]
@@ -133,9 +133,10 @@ def loose_weights(model: Model) -> dict[str, Any]:
     }
 
 
-def _to_arrays(value: Any) -> Any:
+def to_arrays(value: Any) -> Any:
+    """A tensor, number or list of these as ONNX Runtime takes it; bfloat16 as its bits, in int16."""
     if isinstance(value, list | tuple):
-        return [_to_arrays(item) for item in value]
+        return [to_arrays(item) for item in value]
     if isinstance(value, float):
         # The number of a script; torch would make it a tensor of its default type.
         value = torch.tensor(value, dtype=torch.float64)
