@@ -146,7 +146,7 @@ def _run_opset(
     by_type_only: bool,
 ) -> tuple[str, str]:
     try:
-        model = build(captured, registry, ExportOptions(Target(opset)), {})
+        model = build(captured, registry, ExportOptions(Target(opset), complex_pairs=True), {})
         content = to_proto(model).SerializeToString()
     except onnxport.OnnxExporterError as error:
         return ("error" if error.code == "OXP900" else "refused"), _brief(error)
@@ -206,7 +206,13 @@ def _run_eager(function: Any, args: Any, kwargs: Any, seed: int = 0) -> list[Any
     torch.manual_seed(seed)
     # Some of the database's functions set a seed of their own, which would hide that they are random.
     with torch.no_grad(), unittest.mock.patch("torch.manual_seed"):
-        return [_dense(leaf) for leaf in pytree.tree_leaves(function(*_clone(args), **_clone(kwargs)))]
+        return [_as_exported(_dense(leaf)) for leaf in pytree.tree_leaves(function(*_clone(args), **_clone(kwargs)))]
+
+
+def _as_exported(leaf: Any) -> Any:
+    """Complex results are exported as their parts."""
+    is_complex = isinstance(leaf, torch.Tensor) and leaf.dtype in (torch.complex64, torch.complex128)
+    return torch.view_as_real(leaf.resolve_conj()) if is_complex else leaf
 
 
 def _dense(leaf: Any) -> Any:

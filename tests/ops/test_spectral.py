@@ -173,3 +173,11 @@ def test_an_operator_that_knows_no_complex_numbers_is_refused() -> None:
 
     with pytest.raises(onnxport.OnnxExporterError, match="a complex self"):
         onnxport.export(Model(), (_x(3, 2),))
+
+
+def test_complex_inputs_and_outputs_as_pairs() -> None:
+    z = torch.view_as_complex(_x(3, 4, 2))
+    program = onnxport.export(Complex(), (z,), complex_pairs=True, dynamic_axes={"x": [0]}, check=True)
+    assert program.checked.sizes is not None
+    other = torch.view_as_complex(_x(5, 4, 2))
+    torch.testing.assert_close(program(other), torch.view_as_real(other * 1j))

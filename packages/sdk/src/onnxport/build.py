@@ -53,7 +53,13 @@ def build(
         journal.decomposed = supported.operators
         separate = functions.choose(supported.graph) if functions else ()
         model = lower(
-            supported.graph, registry, options.target, loops=options.loops, watcher=functions, separate=separate
+            supported.graph,
+            registry,
+            options.target,
+            loops=options.loops,
+            complex_pairs=options.complex_pairs,
+            watcher=functions,
+            separate=separate,
         )
         _type_outputs(model, captured)
     with journal.timed("passes"):

@@ -61,6 +61,7 @@ def export(
     on_frozen: OnFrozen = "warn",
     loops: Literal["keep", "unroll"] = "keep",
     custom: Custom = "error",
+    complex_pairs: bool = False,
 ) -> ONNXProgram:
     """Export a model to ONNX.
 
@@ -109,6 +110,8 @@ def export(
             where that can express them, ``"unroll"`` writes their turns one after the other.
         custom: what becomes of custom operators without a symbolic function: ``"error"``, or ``"keep"``, which writes
             them as nodes of their own domain, for a runtime that has them. Not a parameter of torch's.
+        complex_pairs: True makes complex inputs and outputs, which no runtime takes, real ones with the real and
+            imaginary parts along a last axis of size 2; False refuses them. Not a parameter of torch's.
 
     Returns:
         The exported model. It shares the weights with the torch model.
@@ -136,6 +139,7 @@ def export(
         keep_initializers_as_inputs=keep_initializers_as_inputs,
         optimize=optimize,
         loops=loops,
+        complex_pairs=complex_pairs,
     )
     session = Session(options.target.opset, keeping_of(custom, operator_export_type, autograd_inlining), custom_opsets)
     verifying = VerifyOptions.of(verify)

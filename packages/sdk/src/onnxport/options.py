@@ -121,6 +121,7 @@ class ExportOptions:
         keep_initializers_as_inputs: whether they are inputs as well.
         optimize: whether the passes run, or the names of those that do, with ``"onnxscript"`` for its optimizer.
         loops: whether loops of a script with a constant number of turns are kept, or their turns written out.
+        complex_pairs: whether complex inputs and outputs become real ones with a last axis of size 2.
     """
 
     target: Target
@@ -128,6 +129,7 @@ class ExportOptions:
     keep_initializers_as_inputs: bool = False
     optimize: Optimize = True
     loops: Loops = "keep"
+    complex_pairs: bool = False
 
     def __post_init__(self) -> None:
         known = [step.name for step in DEFAULT_PIPELINE] + [_ONNXSCRIPT]

@@ -144,7 +144,10 @@ def to_arrays(value: Any) -> Any:
         return value.view(np.int16) if value.dtype == DType.BFLOAT16.numpy else value
     tensor = value if isinstance(value, torch.Tensor) else torch.as_tensor(value)
     tensor = tensor.detach().cpu().contiguous()
-    return tensor.view(torch.int16).numpy() if tensor.dtype is torch.bfloat16 else tensor.resolve_conj().numpy()
+    if tensor.is_complex():
+        # A model that takes complex numbers takes their parts.
+        tensor = torch.view_as_real(tensor.resolve_conj())
+    return tensor.view(torch.int16).numpy() if tensor.dtype is torch.bfloat16 else tensor.resolve_neg().numpy()
 
 
 def _to_torch(result: Any) -> Any:

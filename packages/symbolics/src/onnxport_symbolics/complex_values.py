@@ -72,6 +72,13 @@ def is_complex_type(kind: AnyType) -> bool:
     return isinstance(kind, TensorType) and kind.dtype is not None and kind.dtype.is_complex
 
 
+def pair_type(kind: AnyType) -> TensorType:
+    """The type of the parts of a complex tensor along a last axis."""
+    if not isinstance(kind, TensorType) or kind.dtype is None:
+        raise InternalError(f"{kind} is not complex")
+    return TensorType(part_dtype(kind.dtype), None if kind.shape is None else (*kind.shape, 2))
+
+
 def holds_complex(lowered: object) -> bool:
     """Whether an argument is, or contains, a complex tensor."""
     if isinstance(lowered, tuple):

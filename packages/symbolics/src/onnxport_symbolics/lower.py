@@ -40,7 +40,7 @@ from onnxport_ir.rules.common import ShapeMismatch
 from onnxport_ir.types import AnyType, Shape, ValueType, scalar_dtype
 
 from onnxport_symbolics.binder import Lowered
-from onnxport_symbolics.complex_values import ComplexValue, as_pairs, holds_complex, is_complex_type
+from onnxport_symbolics.complex_values import ComplexValue, as_pairs, holds_complex, is_complex_type, pair, pair_type
 from onnxport_symbolics.control import CONTROL
 from onnxport_symbolics.emitter import Emitter, Scope
 from onnxport_symbolics.op import Op
@@ -77,6 +77,7 @@ def lower(
     target: Target,
     *,
     loops: Loops = "keep",
+    complex_pairs: bool = False,
     watcher: Watcher | None = None,
     separate: Sequence[ModuleCall] = (),
 ) -> Model:
@@ -87,6 +88,8 @@ def lower(
         registry: the handlers.
         target: the opset to lower to.
         loops: whether loops with a constant number of turns are kept, or their turns written one after the other.
+        complex_pairs: whether complex inputs and outputs become real ones with a last axis of size 2; else they are
+            refused.
         watcher: is told of each equation.
         separate: calls of modules, outer before inner, that reuse no node from outside, and whose nodes nobody outside
             reuses, so that equal calls are lowered to equal nodes.
@@ -99,7 +102,7 @@ def lower(
         LoweringError: what the target cannot express; :class:`UnsupportedOperators` if it is more than one thing.
     """
     block = Block(name=graph.name)
-    lowering = Lowering(registry, Emitter(target.opset, block), graph, loops)
+    lowering = Lowering(registry, Emitter(target.opset, block), graph, loops, complex_pairs)
     lowering.inputs(graph, block)
     try:
         if watcher is None and not separate:
@@ -121,7 +124,9 @@ def lower(
     return model
 
 
-def refusals(graph: CapturedGraph, registry: Registry, target: Target, *, loops: Loops = "keep") -> list[Refusal]:
+def refusals(
+    graph: CapturedGraph, registry: Registry, target: Target, *, loops: Loops = "keep", complex_pairs: bool = False
+) -> list[Refusal]:
     """What :func:`lower` would refuse of a graph, each operator and place once.
 
     Args:
@@ -129,9 +134,10 @@ def refusals(graph: CapturedGraph, registry: Registry, target: Target, *, loops:
         registry: as for :func:`lower`.
         target: as for :func:`lower`.
         loops: as for :func:`lower`.
+        complex_pairs: as for :func:`lower`.
     """
     block = Block(name=graph.name)
-    lowering = Lowering(registry, Emitter(target.opset, block), graph, loops)
+    lowering = Lowering(registry, Emitter(target.opset, block), graph, loops, complex_pairs)
     lowering.inputs(graph, block)
     with suppress(ModelRaises):
         lowering.run(graph.eqns)
@@ -158,8 +164,16 @@ class Lowering:
         used: the variables that something reads; empty if the graph has no blocks.
     """
 
-    def __init__(self, registry: Registry, emitter: Emitter, graph: CapturedGraph, loops: Loops = "keep") -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        emitter: Emitter,
+        graph: CapturedGraph,
+        loops: Loops = "keep",
+        complex_pairs: bool = False,
+    ) -> None:
         self.op = Op(emitter)
+        self._complex_pairs = complex_pairs
         self.loops: Loops = loops
         self.used = used_variables(graph)
         # Lists need no identity where none is written to and none leaves a block.
@@ -177,6 +191,12 @@ class Lowering:
     def inputs(self, graph: CapturedGraph, block: Block) -> None:
         """Define the graph's inputs and weights."""
         for item in graph.inputs:
+            if self._complex_pairs and is_complex_type(item.var.type):
+                value = Value(pair_type(item.var.type), name=item.name)
+                self.env[item.var] = ComplexValue(value)
+                self._has_complex = True
+                block.inputs.append(value)
+                continue
             value = Value(onnx_type(item.var.type), name=item.name)
             self.env[item.var] = self._as_list(value, item.var.type) if self._has_lists else value
             block.inputs.append(value)
@@ -310,7 +330,7 @@ class Lowering:
         if isinstance(lowered, ComplexValue):
             raise self.op.refuse(
                 "a complex tensor as an output, or one that a branch or loop gives",
-                "Return torch.view_as_real of it, and put the parts together outside.",
+                "Export with complex_pairs=True, or return torch.view_as_real of it.",
             )
         raise self.op.refuse(f"{lowered!r} as a value of the exported model")
 
@@ -336,7 +356,10 @@ class Lowering:
         values = []
         for output in outputs:
             try:
-                values.append(self.as_value(self.value(output.value)))
+                value = self.value(output.value)
+                if self._complex_pairs and isinstance(value, ComplexValue):
+                    value = pair(self.op, value)
+                values.append(self.as_value(value))
             except LoweringError as error:
                 self.refusals.append(Refusal(f"output {output.name}", error))
         return values
@@ -492,7 +515,7 @@ def onnx_type(captured: AnyType) -> ValueType:
     """
     if is_complex_type(captured):
         raise UnsupportedCase(
-            "a complex input", hint="Take its parts as a real tensor, and torch.view_as_complex of that."
+            "a complex input", hint="Export with complex_pairs=True, or take its parts: torch.view_as_complex."
         )
     if isinstance(captured, TensorType):
         return captured
