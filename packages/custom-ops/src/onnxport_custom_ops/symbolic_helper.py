@@ -10,13 +10,19 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from onnxport_ir import Value
-from onnxport_ir.errors import InvalidArgument, NeedsOpset, NeedsStatic, UnsupportedCase, UnsupportedOperator
+from onnxport_ir.errors import InvalidArgument, NeedsOpset, NeedsStatic, UnsupportedCase
 
 from onnxport_custom_ops.context import GraphContext
+from onnxport_custom_ops.refusals import (  # noqa: F401 - part of the interface, by these names
+    _onnx_opset_unsupported,
+    _onnx_opset_unsupported_detailed,
+    _onnx_unsupported,
+    _unimplemented,
+)
 from onnxport_custom_ops.scalar_types import JitScalarType
 from onnxport_custom_ops.values import SymbolicValue, python_value
 
@@ -343,44 +349,6 @@ def _maybe_cast_to_type(g: GraphContext, value: SymbolicValue, jit_type: JitScal
 def args_have_same_dtype(args: Sequence[SymbolicValue]) -> bool:
     """Whether all have the same element type."""
     return len({JitScalarType.from_value(arg, JitScalarType.UNDEFINED) for arg in args}) <= 1
-
-
-def _unimplemented(op: str, msg: str, value: Any = None) -> NoReturn:
-    """Refuse a call that the symbolic function does not convert.
-
-    Raises:
-        UnsupportedCase: always.
-    """
-    raise UnsupportedCase(f"{op}: {msg}", why=None if value is None else f"with {value}")
-
-
-def _onnx_unsupported(op_name: str, value: Any = None) -> NoReturn:
-    """Refuse an operator that ONNX does not have.
-
-    Raises:
-        UnsupportedOperator: always.
-    """
-    raise UnsupportedOperator(f"{op_name} is not supported", why=None if value is None else f"with {value}")
-
-
-def _onnx_opset_unsupported(op_name: str, current_opset: int, supported_opset: int, value: Any = None) -> NoReturn:
-    """Refuse an operator that needs a later opset.
-
-    Raises:
-        NeedsOpset: always.
-    """
-    raise NeedsOpset(op_name, supported_opset, current_opset)
-
-
-def _onnx_opset_unsupported_detailed(
-    op_name: str, current_opset: int, supported_opset: int, reason: str, value: Any = None
-) -> NoReturn:
-    """Refuse a call that needs a later opset, with a reason.
-
-    Raises:
-        NeedsOpset: always.
-    """
-    raise NeedsOpset(f"{op_name} ({reason})", supported_opset, current_opset)
 
 
 def _unsqueeze_helper(g: GraphContext, input: Any, axes_i: Sequence[int]) -> Any:  # noqa: A002 - torch's name
