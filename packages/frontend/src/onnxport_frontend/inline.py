@@ -133,12 +133,12 @@ class Inliner:
     # One method per kind of node; each enters the node's outputs into the frame.
 
     def _operator(self, node: private.Node, frame: _Frame) -> None:
-        inputs = private.inputs_of(node)
-        if inputs and isinstance(frame.values[inputs[0].unique()], (StaticDict, EnumMember)):
+        known = [frame.values[value.unique()] for value in private.inputs_of(node)]
+        if known and isinstance(known[0], (StaticDict, EnumMember)):
             self._static(node, frame)
             return
         schema = self._schemas.of(node)
-        given = self._args(node, frame)
+        given = [as_arg(item) for item in known]
         outputs = private.outputs_of(node)
         if schema is None:
             op = OpName.parse(node.kind())

@@ -73,7 +73,10 @@ class Schema:
         Raises:
             CaptureFailed: if an argument is missing.
         """
-        bound = [_as_kind(arg, spec.kind) for arg, spec in zip(args, self.arguments, strict=False)]
+        bound = [
+            arg if arg is None or arg.__class__ is Var else _as_kind(arg, spec.kind)
+            for arg, spec in zip(args, self.arguments, strict=False)
+        ]
         if len(bound) == len(args) == len(self.names):
             return tuple(bound), self.names
         names = list(self.names)
@@ -168,8 +171,8 @@ def wrapped_number(value: complex) -> TensorLiteral:
     torch has made it a tensor of rank 0 that yields to other types in promotion; a constant of that kind comes out of a
     graph as the number again, and that is how it is told from a tensor that the user made.
     """
-    array = np.asarray(value)
-    return TensorLiteral(ArrayTensor.of(array, _WRAPPED[type(value)]), wrapped_number=True)
+    dtype = _WRAPPED[type(value)]
+    return TensorLiteral(ArrayTensor(np.array(value, dtype.numpy), dtype), wrapped_number=True)
 
 
 _WRAPPED: dict[type, DType] = {

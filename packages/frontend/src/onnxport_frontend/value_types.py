@@ -70,9 +70,17 @@ class Typer:
         return tuple(self._make(value, shape_varies, elements_vary) for value in values)
 
     def _judge(self, schema: Schema | None, args: tuple[Arg, ...]) -> tuple[bool, bool]:
-        variables = [var for arg in args for var in arg_vars(arg)]
-        shapes = any(var in self._shape_varies for var in variables)
-        elements = shapes or any(var in self._elements_vary for var in variables)
+        # Most arguments are variables or literals; only lists have to be searched.
+        variables: list[Var] = []
+        for arg in args:
+            if arg.__class__ is Var:
+                variables.append(arg)
+            elif arg.__class__ is tuple:
+                variables.extend(arg_vars(arg))
+        shapes = not self._shape_varies.isdisjoint(variables)
+        elements = shapes or not self._elements_vary.isdisjoint(variables)
+        if not elements:
+            return False, False
         if schema is None:
             return elements, elements
         name = schema.op.name
@@ -81,8 +89,8 @@ class Typer:
         if name in _OF_SHAPE and variables and isinstance(variables[0].type, TensorType):
             return False, shapes
         # A number computed from elements can become a size. A tensor cannot, except where the operator says so.
-        numbers = any(var in self._elements_vary and not isinstance(var.type, TensorType) for var in variables)
-        decides = schema.dynamic_shape and elements and (name not in _MASKS or _has_mask(args))
+        numbers = any([var.type.__class__ is not TensorType and var in self._elements_vary for var in variables])
+        decides = schema.dynamic_shape and (name not in _MASKS or _has_mask(args))
         return shapes or numbers or decides, elements
 
     def _make(self, value: private.Value, shape_varies: bool, elements_vary: bool) -> Var:

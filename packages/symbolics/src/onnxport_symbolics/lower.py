@@ -395,7 +395,7 @@ class Lowering:
         if like is not None:
             args = tuple(real_numbers(arg) for arg in args)
         self.op.expected = tuple(var.type for var in eqn.outputs)
-        self.op.numbers = frozenset(self._numbers(eqn.args)) or _NO_NUMBERS
+        self.op.numbers = frozenset(self._numbers(eqn.args)) if _has_numbers(eqn.args) else _NO_NUMBERS
         bound = handler.signature.bind(self.op, eqn.names, args)
         result = handler.function(self.op, **bound)
         if like is not None:
@@ -443,7 +443,17 @@ class Lowering:
             return ()
         if len(results) != len(eqn.outputs):
             raise InternalError(f"the handler of {eqn.op} gives {len(results)} of {len(eqn.outputs)} results")
+        if len(results) == 1:
+            return (refine(eqn, results[0], eqn.outputs[0].type),)
         return tuple(refine(eqn, r, var.type) for r, var in zip(results, eqn.outputs, strict=True))
+
+
+def _has_numbers(args: Sequence[Arg]) -> bool:
+    """Whether there is a variable among arguments that is no tensor, or a list, which may hold some."""
+    for arg in args:
+        if arg.__class__ is tuple or (isinstance(arg, Var) and arg.type.__class__ is not TensorType):
+            return True
+    return False
 
 
 def refine(eqn: Eqn, result: Lowered, expected: AnyType) -> Lowered:
@@ -468,6 +478,8 @@ def refine(eqn: Eqn, result: Lowered, expected: AnyType) -> Lowered:
 
 
 def _join(eqn: Eqn, found: Shape, expected: Shape) -> Shape:
+    if found == expected:
+        return found
     if found is None or expected is None:
         return expected if found is None else found
     if len(found) != len(expected):
