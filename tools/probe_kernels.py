@@ -1,4 +1,4 @@
-"""Which element types ONNX allows and ONNX Runtime's CPU kernels lack; regenerates ``kernel_gaps.py``.
+"""Which element types ONNX allows and ONNX Runtime's CPU kernels lack; renews the table in ``kernel_gaps.py``.
 
 Each operator is loaded, alone in a model, with each element type that each version of its schema allows for each of
 its type variables. What the runtime refuses as not implemented is a gap.
@@ -7,6 +7,7 @@ its type variables. What the runtime refuses as not implemented is a gap.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ from onnxport_ir import DType
 from onnxport_symbolics.schemas import NEWEST_OPSET, OLDEST_OPSET, Formal, Schema, schema_at
 from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NotImplementedKernel
 
-TABLE = Path(__file__).parent.parent / "packages/symbolics/src/onnxport_symbolics/kernel_gaps.py"
+MODULE = Path(__file__).parent.parent / "packages/symbolics/src/onnxport_symbolics/kernel_gaps.py"
 
 #: Attributes without which a model is not valid, by operator.
 ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
@@ -52,47 +53,6 @@ USUAL_OF = {"OneHot": (DType.INT64,)}
 #: The types that a model computes with; those that only store weights are left out of the table.
 CARRIED = frozenset(d for d in DType if d.bits >= 8 and not d.is_complex and "FLOAT8" not in d.name) - {DType.STRING}
 
-TEMPLATE = '''"""Types that ONNX allows and ONNX Runtime's CPU kernels lack; written by ``tools/probe_kernels.py``."""
-
-from __future__ import annotations
-
-from collections.abc import Mapping
-
-from onnxport_ir import DType
-
-#: Measured with ONNX Runtime @VERSION@: operator, opset, type variable, and the types that are lacking from there on.
-_TABLE = """
-@LINES@
-"""
-
-
-def _parsed() -> Mapping[tuple[str, str], tuple[tuple[int, frozenset[DType]], ...]]:
-    by_name = {dtype.short: dtype for dtype in DType}
-    table: dict[tuple[str, str], list[tuple[int, frozenset[DType]]]] = {}
-    for line in _TABLE.strip().split("\\n"):
-        place, _, names = line.partition(":")
-        op_type, since, variable = place.split()
-        lacking = frozenset(by_name[name] for name in names.split())
-        table.setdefault((op_type, variable), []).append((int(since), lacking))
-    return {key: tuple(reversed(entries)) for key, entries in table.items()}
-
-
-_GAPS = _parsed()
-
-
-def kernel_gaps(op_type: str, variable: str, opset: int) -> frozenset[DType]:
-    """The element types for which an operator at an opset has no kernel.
-
-    Args:
-        op_type: the operator.
-        variable: the type variable of its schema, or the type of an input that has one of its own.
-        opset: the version of ONNX's operator set.
-    """
-    for since, lacking in _GAPS.get((op_type, variable), ()):
-        if since <= opset:
-            return lacking
-    return frozenset()
-'''
 #: Variadic inputs are given this often.
 REPEATS = 2
 
@@ -109,10 +69,11 @@ def main() -> int:
             for since, gaps in changes(op_type):
                 print(op_type, since, {name: sorted(d.name for d in dtypes) for name, dtypes in gaps.items()})
         return 0
-    text = render({(name, since): gaps for name in operators() for since, gaps in changes(name)})
+    before = MODULE.read_text()
+    text = render({(name, since): gaps for name in operators() for since, gaps in changes(name)}, before)
     if options.check:
-        return int(TABLE.read_text() != text)
-    TABLE.write_text(text)
+        return int(before != text)
+    MODULE.write_text(text)
     return 0
 
 
@@ -195,8 +156,8 @@ def _is_probed(schema: Schema, formal: Formal) -> bool:
     )
 
 
-def render(table: Mapping[tuple[str, int], Mapping[str, frozenset[DType]]]) -> str:
-    """The module that holds the table."""
+def render(table: Mapping[tuple[str, int], Mapping[str, frozenset[DType]]], before: str) -> str:
+    """The text of the module with another table in it."""
     lines = []
     last: dict[tuple[str, str], str] = {}
     for (name, since), gaps in sorted(table.items()):
@@ -205,7 +166,10 @@ def render(table: Mapping[tuple[str, int], Mapping[str, frozenset[DType]]]) -> s
             if names != last.get((name, variable), ""):
                 lines.append(f"{name} {since} {variable}: {names}".rstrip())
             last[name, variable] = names
-    return TEMPLATE.replace("@VERSION@", onnxruntime.__version__).replace("@LINES@", "\n".join(lines))
+    head, rest = before.split('_TABLE = """\n')
+    tail = rest.partition('"""\n')[2]
+    head = re.sub(r"ONNX Runtime \d\S*:", f"ONNX Runtime {onnxruntime.__version__}:", head)
+    return "".join([head, '_TABLE = """\n', *(f"{line}\n" for line in lines), '"""\n', tail])
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ def exact_div(left: Dim, right: Dim) -> Dim | None:
         return None
     terms: dict[Monomial, int] = {}
     for monomial, coefficient in _terms(left):
-        rest = _without(monomial, atoms)
+        rest = without(monomial, atoms)
         if rest is None or coefficient % factor:
             return None
         terms[rest] = coefficient // factor
@@ -198,7 +198,8 @@ def _hint2(left: Dim, right: Dim, function: object) -> int | None:
     return result if isinstance(result, int) else None
 
 
-def _without(monomial: Monomial, atoms: Monomial) -> Monomial | None:
+def without(monomial: Monomial, atoms: Monomial) -> Monomial | None:
+    """What is left of a product when it is divided by another; None where it is no multiple."""
     rest = list(monomial)
     for atom in atoms:
         if atom not in rest:

@@ -1,4 +1,4 @@
-"""Types that ONNX allows and ONNX Runtime's CPU kernels lack; written by ``tools/probe_kernels.py``."""
+"""Types that ONNX allows and ONNX Runtime's CPU kernels lack; ``tools/probe_kernels.py`` writes the table."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 
-from onnxport_ir.dims import Dim, DimSource, Monomial, SymDim, exact_div, floor_div, hint_of
+from onnxport_ir.dims import Dim, DimSource, Monomial, SymDim, exact_div, floor_div, hint_of, without
 
 #: Formulas grow by nesting; one longer than this is not worth having and becomes an unknown size.
 _MAX_NAME = 96
@@ -101,7 +101,7 @@ def polynomial_quotient(left: Dim, right: Dim) -> Dim | None:
     result: Dim = 0
     while isinstance(rest, SymDim):
         monomial, coefficient = min(rest.terms, key=_leading)
-        atoms = _without(monomial, lead)
+        atoms = without(monomial, lead)
         if atoms is None or coefficient % factor:
             return None
         term: Dim = SymDim(((atoms, coefficient // factor),)) if atoms else coefficient // factor
@@ -116,15 +116,6 @@ def polynomial_quotient(left: Dim, right: Dim) -> Dim | None:
 def _leading(term: tuple[Monomial, int]) -> tuple[int, Monomial]:
     # Graded lexicographic order; any order that products respect makes the division below terminate.
     return (-len(term[0]), term[0])
-
-
-def _without(monomial: Monomial, atoms: Monomial) -> Monomial | None:
-    rest = list(monomial)
-    for atom in atoms:
-        if atom not in rest:
-            return None
-        rest.remove(atom)
-    return tuple(rest)
 
 
 def minimum(left: Dim, right: Dim) -> Dim | None:
