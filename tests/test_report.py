@@ -230,7 +230,7 @@ class Transposed(nn.Module):
         ([], {"MatMul", "Add", "Transpose"}),
         (False, {"MatMul", "Add", "Transpose"}),
     ],
-    ids=str,
+    ids=lambda value: None if isinstance(value, set) else str(value),  # the order of a set changes from run to run
 )
 def test_passes_run_by_name(optimize: object, operators: set[str]) -> None:
     program = onnxport.export(Transposed(), (torch.randn(2, 4),), optimize=optimize, verify=True)
