@@ -21,6 +21,7 @@ class Call(torch.nn.Module):
 
 
 def export(function, **options):
+    torch.manual_seed(0)
     return onnxport.export(Call(function), (torch.rand(2, 3) + 1,), dynamic_axes={"x": {1: "n"}}, **options)
 
 
@@ -34,7 +35,7 @@ def export(function, **options):
         lambda x: x + x.stride(0),
         lambda x: x + x.shape.numel(),
         lambda x: x * 2 if x.shape[1] == 3 else x,
-        lambda x: x * 2 if (x > 0).all() else x,
+        lambda x: x * 2 if x[0, 1] > 1.5 else x,
         lambda x: x[:, : int(x.shape[1]) - 1],
     ],
     ids=["range", "int", "item", "len", "stride", "numel", "branch-size", "branch-value", "slice"],
@@ -66,6 +67,12 @@ def test_what_holds_for_other_sizes_passes(function):
     program = export(function, check=True)
     assert set(program.checked.sizes) == {"n"}
     assert program.checked.sizes["n"] != 3
+
+
+def test_a_branch_that_only_other_signs_take_is_a_warning():
+    with pytest.warns(onnxport.FrozenValueWarning, match=r"other sign[\s\S]*test_selfcheck\.py"):
+        program = export(lambda x: x * 2 if (x > 0).all() else x)
+    assert program.checked.sizes == {"n": 6}
 
 
 def test_a_wrong_model_without_a_fixed_value_is_reported(monkeypatch):

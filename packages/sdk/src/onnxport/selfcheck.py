@@ -108,6 +108,15 @@ def check_other_inputs(torch_model: Any, captured: Captured, model: Model, train
     symbols = _example_sizes(captured)
     if not symbols and not _suspects(captured):
         return Checked(None, "no axis is dynamic, and the trace has fixed nothing but in torch's own code")
+    checked = _try_variants(torch_model, captured, model, training, symbols)
+    if checked.sizes is not None and _suspects(captured):
+        _warn_of_other_signs(torch_model, captured, model, training, symbols)
+    return checked
+
+
+def _try_variants(
+    torch_model: Any, captured: Captured, model: Model, training: bool | None, symbols: Mapping[str, int]
+) -> Checked:
     tried: dict[str, int] | None = None
     for sizes, mirrored in _variants(symbols):
         if tried is not None and not (mirrored and _suspects(captured)):
@@ -129,6 +138,37 @@ def check_other_inputs(torch_model: Any, captured: Captured, model: Model, train
     if tried is not None:
         return Checked(tried)
     return Checked(None, "the torch model takes none of the other inputs that were tried")
+
+
+def _warn_of_other_signs(
+    torch_model: Any, captured: Captured, model: Model, training: bool | None, symbols: Mapping[str, int]
+) -> None:
+    """Try floats of the other sign where the example has one sign only; a difference there is no error.
+
+    Images and probabilities are never negative, and what a model does with negative ones need not matter.
+    """
+    inputs = {name: -value if _has_one_sign(value) else value for name, value in captured.example_inputs.items()}
+    if all(inputs[name] is value for name, value in captured.example_inputs.items()):
+        return
+    try:
+        expected = replay(torch_model, captured.signature, inputs, training)
+        error = _compare(captured, model, inputs, expected, symbols)
+    except CaptureFailed:
+        return
+    except OnnxExporterError as failure:
+        error = failure
+    if error is not None and not _is_sensitive(torch_model, captured, inputs, expected, training):
+        warnings.warn(
+            f"inputs of the other sign than the example's: {error.what}, {error.why}\n  {error.hint}",
+            FrozenValueWarning,
+            stacklevel=4,
+        )
+
+
+def _has_one_sign(value: Any) -> bool:
+    if not isinstance(value, torch.Tensor) or not value.dtype.is_floating_point or not value.numel():
+        return False
+    return bool((value >= 0).all()) or bool((value <= 0).all())
 
 
 def _custom_domains(model: Model) -> list[str]:
