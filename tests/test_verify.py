@@ -181,3 +181,65 @@ def test_the_lenient_comparison_allows_for_the_spread() -> None:
     theirs, ours = torch.tensor([0.0, 1000.0]), torch.tensor([0.9, 1000.0])
     assert compare(theirs, ours, LENIENT).problem is None
     assert compare(theirs, ours, Tolerance()).problem is not None
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+class Mixed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 3)
+
+    def forward(self, x: Tensor, state: dict[str, Tensor], flag: bool = True) -> tuple[Tensor, None, Tensor]:
+        return self.linear(x) + state["a"], None, x.argmax(-1)
+
+
+MIXED = (torch.randn(2, 3), {"a": torch.randn(3)})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"export_params": False}, {"input_names": ["first", "second"]}],
+    ids=str,
+)
+def test_a_file_is_compared_with_its_model(tmp_path: Path, options: dict[str, Any]) -> None:
+    model = Mixed()
+    onnxport.export(model, MIXED, tmp_path / "m.onnx", **options)
+    found = onnxport.verify(tmp_path / "m.onnx", model, MIXED)
+    assert found.problems == {}
+    assert [item.kind for item in found.outputs.values()] == ["float32[2, 3]", "int64[2]"]
+    other = Mixed()
+    assert list(onnxport.verify(tmp_path / "m.onnx", other, MIXED).problems) == (
+        [] if options.get("export_params") is False else list(found.outputs)[:1]
+    )
+
+
+def test_inputs_in_another_order_are_found_by_their_names(tmp_path: Path) -> None:
+    class Difference(nn.Module):
+        def forward(self, x: Tensor, y: Tensor) -> Tensor:
+            return x - y
+
+    args = (torch.ones(2), torch.zeros(2))
+    proto = onnxport.export(Difference(), args).model_proto
+    inputs = list(proto.graph.input)
+    del proto.graph.input[:]
+    proto.graph.input.extend(reversed(inputs))
+    (tmp_path / "m.onnx").write_bytes(proto.SerializeToString())
+    assert onnxport.verify(tmp_path / "m.onnx", Difference(), args).problems == {}
+    for item, name in zip(proto.graph.input, ("a", "b"), strict=True):
+        for node in proto.graph.node:
+            node.input[:] = [name if given == item.name else given for given in node.input]
+        item.name = name
+    (tmp_path / "m.onnx").write_bytes(proto.SerializeToString())
+    assert "largest error is 2" in onnxport.verify(tmp_path / "m.onnx", Difference(), args).problems["output"]
+
+
+def test_a_file_that_does_not_fit_the_model(tmp_path: Path) -> None:
+    onnxport.export(nn.Linear(3, 2), (torch.ones(2, 3),), tmp_path / "m.onnx")
+    with pytest.raises(InvalidArgument, match="the file has 1 inputs, the call of the torch model 2 tensors"):
+        onnxport.verify(tmp_path / "m.onnx", Mixed(), MIXED)
+    with pytest.raises(VerificationFailed, match="the exported model has 1 outputs, the torch model 2"):
+        onnxport.verify(tmp_path / "m.onnx", Twice(), (torch.ones(2, 3),))
+    with pytest.raises(VerificationFailed, match="does not run on the example"):
+        onnxport.verify(tmp_path / "m.onnx", nn.Linear(4, 2), (torch.ones(2, 4),))

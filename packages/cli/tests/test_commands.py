@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,7 +25,7 @@ def test_help_of_the_command_and_of_each_part(run: Run) -> None:
     everything = run("--help")
     assert everything.code == 0
     commands = re.findall(r"^│ (\w+)  ", everything.out, flags=re.MULTILINE)
-    assert commands == ["export", "check", "inspect", "ops", "doctor"]
+    assert commands == ["export", "check", "verify", "bisect", "diff", "inspect", "ops", "doctor"]
     for command in commands:
         part = run(command, "-h")
         assert part.code == 0
@@ -320,10 +321,16 @@ def test_the_commands_of_the_page_run(run: Run) -> None:
     page = Path(__file__).parents[3] / "docs" / "command-line.md"
     if not page.exists():
         pytest.skip("the tests are not in the repository")
-    Path("models.py").write_text("from factories import with_args as classifier\n", encoding="utf-8")
+    # `verify` needs the same weights as `export`.
+    seeded = "def classifier():\n    torch.manual_seed(0)\n    return with_args()\n"
+    seeded = f"import torch\nfrom factories import with_args\n{seeded}"
+    Path("models.py").write_text(seeded, encoding="utf-8")
     lines = re.findall(r"^\$ onnxport (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert len(lines) == 6
+    assert len(lines) == 9
     for line in lines:
+        if line.startswith("diff"):
+            shutil.copy("classifier.onnx", "before.onnx")
+            shutil.copy("classifier.onnx", "after.onnx")
         result = run(*shlex.split(line))
         assert (result.code, result.err) == (0, ""), line
         assert result.out

@@ -50,7 +50,7 @@ def export(
 ) -> None:
     """Export a model to an ONNX file."""
     out = Output(as_json)
-    axes = _dynamic_axes(dynamic or [])
+    axes = dynamic_axes(dynamic or [])
     with out.working("Loading the model"):
         loaded = load_model(model, inputs or [])
     with out.working("Exporting"):
@@ -101,7 +101,7 @@ def _sizes_text(sizes: Mapping[str, int]) -> str:
     return ", ".join(f"{name}={size}" for name, size in sizes.items()) or "other values"
 
 
-def _dynamic_axes(texts: list[str]) -> dict[str, dict[int, str] | list[int]]:
+def dynamic_axes(texts: list[str]) -> dict[str, dict[int, str] | list[int]]:
     """Read ``x:0=batch,2`` as ``{"x": {0: "batch", 2: "x_dynamic_axes_2"}}``, and ``x:0,2`` as ``{"x": [0, 2]}``."""
     axes: dict[str, dict[int, str] | list[int]] = {}
     for text in texts:

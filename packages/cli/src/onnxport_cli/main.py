@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 from onnxport.errors import InvalidArgument, OnnxExporterError
 
-from onnxport_cli import check, doctor, export, inspecting, operators
+from onnxport_cli import check, diff, doctor, export, inspecting, operators, verifying
 from onnxport_cli.output import Output
 
 app = typer.Typer(
@@ -24,6 +24,9 @@ app = typer.Typer(
 )
 app.command("export")(export.export)
 app.command("check")(check.check)
+app.command("verify")(verifying.verify)
+app.command("bisect")(verifying.bisect)
+app.command("diff")(diff.diff)
 app.command("inspect")(inspecting.inspect)
 app.command("ops")(operators.ops)
 app.command("doctor")(doctor.doctor)

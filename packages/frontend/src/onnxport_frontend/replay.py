@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from onnxport_frontend.signature import Signature
+from onnxport_frontend import _torch_private as private, script
+from onnxport_frontend.signature import Call, Signature, parameters_of
 from onnxport_frontend.tracing import run
 
 
@@ -39,3 +40,36 @@ def replay(
     )
     result = run(model, dataclasses.replace(call, leaves=leaves), training)
     return [leaf for leaf, slot in zip(result.leaves, signature.output_slots, strict=False) if slot is not None]
+
+
+def run_model(
+    model: torch.nn.Module | torch.jit.ScriptFunction[Any, Any],
+    args: Any,
+    kwargs: Mapping[str, Any] | None,
+    training: bool | None,
+) -> tuple[dict[str, Any], list[Any]]:
+    """Run a model on copies of a call's arguments, without capturing it.
+
+    Args:
+        model: the model.
+        args: positional arguments; anything but a tuple is the only one.
+        kwargs: keyword arguments.
+        training: the mode to run it in; None leaves all its modules as they are.
+
+    Returns:
+        What a capture would make inputs of, by their paths (``"state.0"``) in the order of the call, and what it would
+        make outputs of.
+
+    Raises:
+        InvalidArgument: if the arguments do not fit the model.
+        CaptureFailed: if the model raises.
+    """
+    scripted = private.is_script_object(model)
+    owner: Any = model
+    parameters = script.parameters_of(model) if scripted else parameters_of(owner.forward)
+    call = Call.of(args if isinstance(args, tuple) else (args,), kwargs or {}, parameters)
+    kinds = (torch.Tensor, bool, int, float) if scripted else (torch.Tensor,)
+    inputs = {
+        ".".join(path): leaf for path, leaf in zip(call.paths, call.leaves, strict=True) if isinstance(leaf, kinds)
+    }
+    return inputs, [leaf for leaf in run(model, call, training).leaves if isinstance(leaf, kinds)]

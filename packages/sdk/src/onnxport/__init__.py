@@ -18,7 +18,7 @@ from onnxport.options import DEFAULT_OPSET, OperatorExportTypes, TrainingMode
 from onnxport.program import ONNXProgram
 from onnxport.selfcheck import FrozenValueWarning
 from onnxport.unconvertible import unconvertible_ops
-from onnxport.verification import Verification, VerifyOptions
+from onnxport.verification import Verification, VerifyOptions, verify
 
 __all__ = [
     "DEFAULT_OPSET",
@@ -43,4 +43,5 @@ __all__ = [
     "symbolic_helper",
     "unconvertible_ops",
     "unregister_custom_op_symbolic",
+    "verify",
 ]

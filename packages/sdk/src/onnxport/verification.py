@@ -1,18 +1,28 @@
-"""``verify=True``: the finished model on the example, in ONNX Runtime, against torch."""
+"""``verify``: the finished model, or a file, on the example in ONNX Runtime, against torch."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from onnxport_frontend import Captured, replay
+import torch
+from onnxport_frontend import Captured, replay, run_model
 from onnxport_ir import Model
 from onnxport_ir.errors import InvalidArgument, OnnxExporterError, VerificationFailed
 
 from onnxport.comparison import Comparison, Tolerance, compare
-from onnxport.runtime import draws_random_numbers, has_runtime, loose_weights, model_session, run_session
+from onnxport.options import TrainingMode
+from onnxport.runtime import (
+    create_session,
+    draws_random_numbers,
+    has_runtime,
+    loose_weights,
+    model_session,
+    run_session,
+)
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -111,6 +121,54 @@ def verify_example(
     return compare_outputs(names, expected, found, options, values=not draws_random_numbers(model))
 
 
+def verify(
+    path: str | os.PathLike[str],
+    model: torch.nn.Module | torch.jit.ScriptModule | torch.jit.ScriptFunction[Any, Any],
+    args: Any = (),  # Any: the arguments of the user's own model
+    *,
+    kwargs: Mapping[str, Any] | None = None,
+    training: TrainingMode | int = TrainingMode.EVAL,
+    options: VerifyOptions | None = None,
+) -> Verification:
+    """Compare a file, whoever has made it, with the torch model that it stands for.
+
+    Args:
+        path: an ONNX file.
+        model: the torch model.
+        args: the positional arguments of one call; their tensors go to the file's inputs, by name if the names are the
+            same, else in order.
+        kwargs: the keyword arguments of the call.
+        training: the mode in which the torch model runs.
+        options: the tolerances.
+
+    Returns:
+        The comparison of all outputs, which may have problems.
+
+    Raises:
+        InvalidArgument: if the file has other inputs than the call.
+        CaptureFailed: if the torch model raises.
+        VerificationFailed: if ONNX Runtime does not run the file, or it has another number of outputs.
+        OnnxExporterError: if onnxruntime is not installed.
+    """
+    options = options or VerifyOptions()
+    given, expected = run_model(model, args, kwargs, TrainingMode.of(training).module_mode)
+    session = create_session(os.fspath(path), session_options=options.session_options)
+    names = [item.name for item in session.get_inputs()]
+    state = model.state_dict() if isinstance(model, torch.nn.Module) else {}
+    # The weights of a file without weights are inputs.
+    loose = {name: state[name] for name in names if name in state and name not in given}
+    wanted = [name for name in names if name not in loose]
+    if len(wanted) != len(given):
+        raise InvalidArgument(
+            f"the file has {len(wanted)} inputs, the call of the torch model {len(given)} tensors",
+            why=f"{', '.join(wanted)} and {', '.join(given)}",
+        )
+    feeds = given if set(given) == set(wanted) else dict(zip(wanted, given.values(), strict=True))
+    outputs = [item.name for item in session.get_outputs()]
+    found = run_verified(lambda: session, {**feeds, **loose}, outputs)
+    return compare_outputs(outputs, expected, found, options)
+
+
 def run_verified(
     make_session: Callable[[], onnxruntime.InferenceSession], feeds: Mapping[str, Any], names: Sequence[str]
 ) -> list[Any]:
@@ -147,10 +205,10 @@ def compare_outputs(
         values: False compares types and shapes alone.
 
     Raises:
-        OnnxExporterError: if there are more or fewer outputs than torch's.
+        VerificationFailed: if there are more or fewer outputs than torch's.
     """
     if len(expected) != len(found):
-        raise OnnxExporterError(f"the exported model has {len(found)} outputs, the torch model {len(expected)}")
+        raise VerificationFailed(f"the exported model has {len(found)} outputs, the torch model {len(expected)}")
     outputs = {
         name: compare(theirs, ours, options.tolerance, values=values)
         for name, theirs, ours in zip(names, expected, found, strict=True)
