@@ -215,6 +215,9 @@ BITS = [
 
 IN_PLACE = [Case("in-place", in_place, (INTS, MASK), None, ALL)]
 
+#: Powers of 2 and their neighbours, the smallest and the largest numbers, and those without an exponent.
+BINARY = [0.0, -0.0, 1.0, -1.0, 0.5, 3.7, 7.9999995, 8.0, 1e-40, 1e-45, 3.4e38, math.inf, -math.inf, math.nan]
+BINARY += [2.0**k for k in range(-149, 128)]
 CASTS = [
     *(
         Case(f"to-{dtype}", lambda x, dtype=dtype: x.to(dtype), (FLOATS,), (OTHER,), ALL)
@@ -223,6 +226,8 @@ CASTS = [
     Case("to-other", lambda x, y: x.to(y), (INTS, FLOATS), None, ALL),
     Case("type-as", lambda x, y: x.type_as(y), (INTS, FLOATS), None, ALL),
     Case("to-same", lambda x: x.to(torch.float32) + x.float(), (FLOATS,), (OTHER,), ALL, nodes={18: ["Add"]}),
+    Case("frexp", torch.frexp, (torch.tensor(BINARY),), (torch.tensor([-2.5]),), {0: (0,)}),
+    Case("frexp-half", torch.frexp, (torch.tensor(BINARY).half(),)),
     Case("dropout-eval", lambda x: torch.dropout(x, 0.5, False) + 1, (FLOATS,), (OTHER,), ALL, nodes={18: ["Add"]}),
     Case("dropout-none", lambda x: torch.dropout(x, 0.0, True) + 1, (FLOATS,), (OTHER,), ALL, nodes={18: ["Add"]}),
     Case("feature-dropout", lambda x: torch.feature_dropout(x, 0.5, False), (FLOATS,), (OTHER,), ALL),

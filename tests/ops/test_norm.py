@@ -1,5 +1,7 @@
 """Normalisations at all opsets."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -31,6 +33,12 @@ def _text(name: str, model: object, **more: object) -> Case:
     return Case(name, model, *_TEXTS, **more)  # type: ignore[arg-type]  # as above
 
 
+def _updating(norm: Callable[..., tuple[torch.Tensor, ...]], x: torch.Tensor, *rest: float) -> tuple[torch.Tensor, ...]:
+    """The results of a batch norm and the running statistics that it has written."""
+    mean, variance = torch.zeros(6), torch.ones(6)
+    return *norm(x, torch.ones(6), None, mean, variance, *rest)[:3], mean, variance
+
+
 CASES = [
     _image("batch norm", _random(nn.BatchNorm2d(6)), nodes={7: ["BatchNormalization"], 18: ["BatchNormalization"]}),
     _image("batch norm without weights", _random(nn.BatchNorm2d(6, affine=False))),
@@ -45,6 +53,14 @@ CASES = [
         lambda x: aten._native_batch_norm_legit_functional(
             x, torch.ones(6), None, torch.zeros(6), torch.ones(6), True, 0.1, 1e-5
         ),
+    ),
+    _image("batch norm that writes", lambda x: _updating(aten._native_batch_norm_legit, x, True, 0.1, 1e-5)),
+    _image("batch norm that could write", lambda x: _updating(aten._native_batch_norm_legit, x, False, 0.1, 1e-5)),
+    _image("batch norm with update", lambda x: _updating(aten._batch_norm_with_update, x, 0.3, 1e-5)),
+    Case(
+        "batch norm with its reserve",
+        lambda x: aten._batch_norm_with_update(x, None, None, torch.zeros(6), torch.ones(6), 0.3, 1e-5),
+        (randn(2, 6, 3),),
     ),
     _image("instance norm", _random(nn.InstanceNorm2d(6, affine=True)), nodes={7: ["InstanceNormalization"]}),
     _image("instance norm without weights", nn.InstanceNorm2d(6)),

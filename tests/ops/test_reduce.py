@@ -126,6 +126,23 @@ VARIANCES = [
     Case("var-half", lambda x: x.var(-1), (X.half() * 200,), None, ALL, tolerance=2e-3),
 ]
 
+ROWS = torch.randn(3, 6, generator=torch.Generator().manual_seed(0))
+OFTEN, WORTH = torch.tensor([1, 2, 3, 1, 2, 1]), torch.tensor([0.5, 0.25, 1.0, 2.0, 0.125, 0.75])
+VARIANCES += [
+    Case("cov-frequencies", lambda x, f: torch.cov(x, fweights=f), (ROWS, OFTEN)),
+    Case("cov-of-one-variable", lambda x, a: torch.cov(x, correction=0, aweights=a), (ROWS[0], WORTH)),
+    *(
+        Case(
+            f"cov-weights-{correction}",
+            lambda x, f, a, correction=correction: torch.cov(x, correction=correction, fweights=f, aweights=a),
+            (ROWS, OFTEN, WORTH),
+            (ROWS[:, :4], OFTEN[:4], WORTH[:4]),
+            {0: {1: "n"}, 1: {0: "n"}, 2: {0: "n"}},
+        )
+        for correction in range(3)
+    ),
+]
+
 ORDER = [
     case("median", torch.median, since=10),
     ints("median-dim", lambda x: x.median(1).values, since=11),

@@ -237,6 +237,18 @@ def _reshape_in_place(state: TensorState, eqn: Eqn) -> None:
 
 _VIEW_OVERLOADS = {"transpose_": "int"}
 
+
+def _batch_norm(state: TensorState, eqn: Eqn) -> None:
+    """The batch norms that write running statistics; their functional forms give those behind the other results."""
+    handles = [_target(state, eqn, eqn.names.index(name)) for name in ("running_mean", "running_var")]
+    updated = [Var(handle.region.tensor_type) for handle in handles]
+    op = OpName(eqn.op.namespace, f"{eqn.op.name}_functional")
+    args = state.resolve_all(eqn.args)
+    state.emit.add(Eqn(op, tuple(args), eqn.names, (*eqn.outputs, *updated), place=eqn.place))
+    for handle, value in zip(handles, updated, strict=True):
+        state.write(handle.region, value, f"{eqn.op} writes a tensor")
+
+
 _HANDLERS: dict[str, Callable[[TensorState, Eqn], None]] = {
     "aten::copy_": _copy,
     "aten::fill_": _fill,
@@ -244,6 +256,8 @@ _HANDLERS: dict[str, Callable[[TensorState, Eqn], None]] = {
     "aten::zero_": _zero,
     "aten::_no_grad_zero_": _zero,
     "aten::fill_diagonal_": _fill_diagonal,
+    "aten::_native_batch_norm_legit": _batch_norm,
+    "aten::_batch_norm_with_update": _batch_norm,
     **dict.fromkeys(("aten::requires_grad_", "aten::detach_", "aten::retain_grad", "aten::record_stream"), _nothing),
     **dict.fromkeys(
         ("aten::unsqueeze_", "aten::squeeze_", "aten::t_", "aten::transpose_", "aten::swapaxes_", "aten::swapdims_"),

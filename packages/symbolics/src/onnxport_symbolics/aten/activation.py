@@ -8,6 +8,7 @@ from onnxport_ir import DType, Value
 
 from onnxport_symbolics.aten.casts import as_float, convert, real_dtype
 from onnxport_symbolics.aten.comparison import clamp
+from onnxport_symbolics.aten.random import uniform_like
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.promote import Scalar
 from onnxport_symbolics.registry import aten
@@ -47,7 +48,10 @@ def leaky_relu(op: Op, self: Value, negative_slope: float) -> Value:
 def rrelu(op: Op, self: Value, lower: float, upper: float, training: bool, noise: Value | None = None) -> Value:
     """rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.3333333333333333, bool training=False, ...) -> Tensor"""
     if training and lower != upper:
-        raise op.refuse("rrelu in training mode", "Call model.eval() before the export.")
+        if noise is not None:
+            raise op.refuse("rrelu with given noise in training mode", "Call model.eval() before the export.")
+        slope = uniform_like(op, self, op.dtype(self), lower, upper)
+        return op.Where(op.LessOrEqual(self, op.const_like(0, self)), op.Mul(self, slope), self)
     return op.LeakyRelu(self, alpha=(lower + upper) / 2)
 
 

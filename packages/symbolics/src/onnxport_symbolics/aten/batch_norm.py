@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from onnxport_ir import DType, Value
+from onnxport_ir import DType, TensorType, Value
+from onnxport_ir.types import AnyType
 
 from onnxport_symbolics.integers import product
 from onnxport_symbolics.op import Op
@@ -154,6 +155,13 @@ def batch_norm_impl_index(
     return native_batch_norm(op, input, weight, bias, training, running_mean, running_var, momentum, eps)
 
 
+def _reserve(op: Op, kind: AnyType) -> Value | Exception:
+    """What the backward pass needs besides the statistics: nothing on a CPU."""
+    if isinstance(kind, TensorType) and kind.shape == (0,):
+        return op.const(np.zeros(0, np.uint8))
+    return op.refuse("the reserve of a batch norm")
+
+
 @aten("_native_batch_norm_legit_functional", "_batch_norm_with_update_functional")
 def batch_norm_functional(
     op: Op,
@@ -172,7 +180,7 @@ def batch_norm_functional(
     """
     result = batch_norm(op, input, weight, bias, running_mean, running_var, training, momentum, eps)
     saved = _saved(op, input, training, eps)
-    reserve = [op.refuse("the reserve of a batch norm")] * (len(op.expected) - 5)
+    reserve = [_reserve(op, kind) for kind in op.expected[3:-2]]
     if not training:
         return result, *saved, *reserve, running_mean, running_var
     axes = _all_but_channels(op, input)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec
 
@@ -159,14 +160,48 @@ def feature_dropout(op: Op, input: Value, p: float, train: bool) -> Value:
     """feature_dropout(Tensor input, float p, bool train) -> Tensor; input (N, C, ...): whole channels are dropped"""
     if not train or p == 0:
         return input
-    channels = [*op.dims(input)[:2], *([1] * (op.rank(input) - 2))]
-    ones = op.Expand(op.const_like(1, input), op.ints(channels))
-    return op.Mul(input, _drop(op, ones, p))
+    if p == 1:
+        return _drop(op, input, p)
+    kept = op.cast(_kept(op, _channels(op, input), p), op.dtype(input))
+    return op.Mul(input, op.Mul(kept, op.const_like(1 / (1 - p), input)))
 
 
-@aten("alpha_dropout", "feature_alpha_dropout")
+def _channels(op: Op, x: Value) -> Value:
+    """One element of each channel: (N, C, 1, ...)."""
+    axes = list(range(2, op.rank(x)))
+    return op.Slice(x, op.const([0] * len(axes)), op.const([1] * len(axes)), op.const(axes)) if axes else x
+
+
+def _kept(op: Op, x: Value, p: float) -> Value:
+    """Which elements of a tensor are kept; bool.
+
+    The mask of a dropout of the tensor itself: that of a constant would be drawn once, when a runtime folds it.
+    """
+    return op.multi("Dropout", 2, x, op.const(p, DType.FLOAT32), op.const(True))[1]
+
+
+@aten("alpha_dropout")
 def alpha_dropout(op: Op, input: Value, p: float, train: bool) -> Value:
     """alpha_dropout(Tensor input, float p, bool train) -> Tensor"""
-    if train and p != 0:
-        raise op.refuse("alpha dropout in training mode", "Call model.eval() before the export.")
-    return input
+    return _drop_to_alpha(op, input, input, p) if train else input
+
+
+@aten("feature_alpha_dropout")
+def feature_alpha_dropout(op: Op, input: Value, p: float, train: bool) -> Value:
+    """feature_alpha_dropout(Tensor input, float p, bool train) -> Tensor; input (N, C, ...): whole channels"""
+    return _drop_to_alpha(op, input, _channels(op, input), p) if train else input
+
+
+#: What SELU tends to for small numbers: scale times alpha.
+_SELU_LIMIT = 1.0507009873554805 * 1.6732632423543772
+
+
+def _drop_to_alpha(op: Op, x: Value, like: Value, p: float) -> Value:
+    """What is dropped becomes SELU's limit; all is then brought back to mean 0 and variance 1."""
+    if p == 0:
+        return x
+    if p == 1:
+        return _drop(op, x, p)
+    scale = 1 / math.sqrt((1 - p) * (1 + p * _SELU_LIMIT**2))
+    dropped = op.Where(_kept(op, like, p), x, op.const_like(-_SELU_LIMIT, x))
+    return op.Add(op.Mul(dropped, op.const_like(scale, x)), op.const_like(scale * p * _SELU_LIMIT, x))

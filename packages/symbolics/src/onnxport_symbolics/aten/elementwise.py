@@ -253,3 +253,22 @@ def trunc(op: Op, self: Value) -> Value:
 def frac(op: Op, self: Value) -> Value:
     """frac(Tensor self) -> Tensor"""
     return op.Sub(self, truncate(op, self))
+
+
+@aten("frexp.Tensor")
+def frexp(op: Op, self: Value) -> tuple[Value, Value]:
+    """frexp.Tensor(Tensor self) -> (Tensor mantissa, Tensor exponent); mantissas in [0.5, 1), exponents of int32"""
+    dtype = op.dtype(self)
+    if dtype is DType.FLOAT64 or not dtype.is_float:
+        raise op.refuse(f"frexp of {dtype.short}")
+    x = op.cast(self, DType.FLOAT64)
+    one, zero, two = (op.const(number, DType.FLOAT64) for number in (1.0, 0.0, 2.0))
+    special = op.Or(op.Or(op.Equal(x, zero), op.IsInf(x)), op.IsNaN(x))
+    size = op.Where(special, one, op.Abs(x))
+    guess = op.Add(op.Floor(op.Mul(op.Log(size), op.const(1 / math.log(2), DType.FLOAT64))), one)
+    # Next to a power of 2 the logarithm may be rounded to the other side; powers of 2 are exact.
+    ratio = op.Div(size, op.Pow(two, guess))
+    over, under = op.GreaterOrEqual(ratio, one), op.Less(ratio, op.const(0.5, DType.FLOAT64))
+    exponent = op.Sub(op.Add(guess, op.cast(over, DType.FLOAT64)), op.cast(under, DType.FLOAT64))
+    mantissa = op.Where(special, x, op.Div(x, op.Pow(two, exponent)))
+    return op.cast(mantissa, dtype), op.cast(op.Where(special, zero, exponent), DType.INT32)

@@ -216,17 +216,36 @@ def cov(
 
     self: (variables, observations) or (observations)
     """
-    if fweights is not None or aweights is not None:
-        raise op.refuse("cov with weights")
     x = as_float(op, self)
     rows = x if op.rank(x) == 2 else op.Reshape(x, op.const([1, -1]))
-    centred = op.Sub(rows, mean(op, rows, [1], True))
-    product = op.MatMul(centred, op.Transpose(centred, perm=(1, 0)))
-    count = op.scalar(op.dim(rows, 1), op.dtype(x))
-    left = op.Max(op.Sub(count, op.const_like(correction, x)), op.const_like(0, x))
-    result = op.Div(product, left)
+    weights = _weights(op, fweights, aweights, op.dtype(x))
+    if weights is None:
+        count = op.scalar(op.dim(rows, 1), op.dtype(x))
+        centred = op.Sub(rows, mean(op, rows, [1], True))
+        product = op.MatMul(centred, op.Transpose(centred, perm=(1, 0)))
+        left = op.Sub(count, op.const_like(correction, x))
+    else:
+        total = op.ReduceSum(weights, op.const([0]), keepdims=0)
+        average = op.Div(op.ReduceSum(op.Mul(rows, weights), op.const([1]), keepdims=1), total)
+        centred = op.Sub(rows, average)
+        product = op.MatMul(centred, op.Transpose(op.Mul(centred, weights), perm=(1, 0)))
+        taken: Value = op.const_like(correction, x)
+        if aweights is not None:
+            # The correction is for observations that are worth as much as the average one.
+            squares = op.Mul(weights, op.cast(aweights, op.dtype(x)))
+            taken = op.Mul(taken, op.Div(op.ReduceSum(squares, op.const([0]), keepdims=0), total))
+        left = op.Sub(total, taken)
+    result = op.Div(product, op.Max(left, op.const_like(0, x)))
     # One variable is a number, however it is given.
     return op.Squeeze(result, op.const([0, 1])) if op.dim(rows, 0) == 1 else result
+
+
+def _weights(op: Op, fweights: Value | None, aweights: Value | None, dtype: DType) -> Value | None:
+    """How often observations occur times how much they are worth; (observations)."""
+    given = [op.cast(weights, dtype) for weights in (fweights, aweights) if weights is not None]
+    if not given:
+        return None
+    return given[0] if len(given) == 1 else op.Mul(given[0], given[1])
 
 
 @aten("corrcoef")
