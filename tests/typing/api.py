@@ -28,3 +28,14 @@ def export_takes_paths_files_and_none(model: torch.nn.Module, x: torch.Tensor) -
 def a_program_holds_the_model(program: onnxport.ONNXProgram) -> None:
     assert_type(program.model_proto, onnx.ModelProto)
     program.save("model.onnx")
+
+
+def what_was_verified_is_known(program: onnxport.ONNXProgram) -> None:
+    assert_type(program.verification, onnxport.Verification | None)
+
+
+def symbolic_functions_are_registered() -> None:
+    def foo(g: onnxport.GraphContext, x: object) -> object:
+        return g.op("custom_domain::Foo", x)
+
+    assert_type(onnxport.register_custom_op_symbolic("custom::foo", foo, 9), None)

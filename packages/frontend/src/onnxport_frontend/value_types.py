@@ -89,7 +89,8 @@ class Typer:
         if name in _OF_SHAPE and variables and isinstance(variables[0].type, TensorType):
             return False, shapes
         # A number computed from elements can become a size. A tensor cannot, except where the operator says so.
-        numbers = any([var.type.__class__ is not TensorType and var in self._elements_vary for var in variables])
+        # A list of so few is quicker than a generator.
+        numbers = any([var.type.__class__ is not TensorType and var in self._elements_vary for var in variables])  # noqa: C419 - see above
         decides = schema.dynamic_shape and (name not in _MASKS or _has_mask(args))
         return shapes or numbers or decides, elements
 

@@ -450,7 +450,7 @@ class Lowering:
 
 def _has_numbers(args: Sequence[Arg]) -> bool:
     """Whether there is a variable among arguments that is no tensor, or a list, which may hold some."""
-    for arg in args:
+    for arg in args:  # noqa: SIM110 - asked for each equation, and quicker than a generator
         if arg.__class__ is tuple or (isinstance(arg, Var) and arg.type.__class__ is not TensorType):
             return True
     return False
