@@ -19,7 +19,7 @@ from onnxport_symbolics.shaping import reshape, transpose_last
 _Step = Callable[[Value, Value, Value], tuple[Value, Value]]
 
 
-def _each_column(op: Op, matrix: Value, second: Value, step: _Step, name: str) -> tuple[Value, Value]:
+def each_column(op: Op, matrix: Value, second: Value, step: _Step, name: str) -> tuple[Value, Value]:
     """Carry out a step for each column of a matrix: of (matrix, second), which keep their shapes."""
     types = [TensorType(DType.FLOAT64, value.shape) for value in (matrix, second)]
     counter, flag = Value(TensorType(DType.INT64, ())), Value(TensorType(DType.BOOL, ()))
@@ -33,13 +33,13 @@ def _each_column(op: Op, matrix: Value, second: Value, step: _Step, name: str) -
     return left, right
 
 
-def _rows(op: Op, x: Value) -> Value:
+def rows_of(op: Op, x: Value) -> Value:
     """The numbers of the rows of a matrix, as a column."""
     count = op.scalar(op.dim(x, -2), DType.INT64)
     return op.Unsqueeze(op.Range(op.const(0), count, op.const(1)), op.const([1]))
 
 
-def _square(op: Op, x: Value) -> Value:
+def square(op: Op, x: Value) -> Value:
     """A matrix of float64 that is to be inverted or factored."""
     if not op.dtype(x).is_float:
         raise op.refuse(f"linear algebra of {op.dtype(x).short}")
@@ -58,7 +58,7 @@ def _solve(op: Op, a: Value, b: Value) -> Value:
     """
     size = op.dim(a, -1)
     columns = op.ints([op.dim(b, -1)])
-    rows = _rows(op, a)
+    rows = rows_of(op, a)
 
     def step(k: Value, both: Value, taken: Value) -> tuple[Value, Value]:
         column = op.Gather(both, k, axis=-1)
@@ -71,7 +71,7 @@ def _solve(op: Op, a: Value, b: Value) -> Value:
         eliminated = op.Sub(both, op.Mul(op.Sub(column, chosen), row))
         return eliminated, op.Add(taken, op.Mul(chosen, here))
 
-    both, taken = _each_column(op, op.Concat(a, b, axis=-1), _zeros_like(op, a), step, "column")
+    both, taken = each_column(op, op.Concat(a, b, axis=-1), _zeros_like(op, a), step, "column")
     end = op.Add(op.ints([size]), columns)
     solved = op.Slice(both, op.ints([size]), end, op.const([-1]))
     return op.MatMul(transpose_last(op, taken), solved)
@@ -79,14 +79,14 @@ def _solve(op: Op, a: Value, b: Value) -> Value:
 
 def _inverse(op: Op, a: Value) -> Value:
     """Of float64; (*, N, N)."""
-    rows = _rows(op, a)
+    rows = rows_of(op, a)
     identity = op.cast(op.Equal(rows, op.Squeeze(rows, op.const([1]))), DType.FLOAT64)
     return _solve(op, a, op.Expand(identity, op.shape(a)))
 
 
 def inverse(op: Op, a: Value) -> Value:
     """The inverse of a float matrix, (*, N, N), in its type."""
-    return op.cast(_inverse(op, _square(op, a)), op.dtype(a))
+    return op.cast(_inverse(op, square(op, a)), op.dtype(a))
 
 
 @aten("linalg_inv", "inverse")
@@ -113,9 +113,9 @@ def _same_batch(op: Op, a: Value, b: Value) -> tuple[Value, Value]:
     return left, right
 
 
-def _solved(op: Op, a: Value, b: Value, left: bool = True) -> Value:
+def solved(op: Op, a: Value, b: Value, left: bool = True) -> Value:
     """``X`` in ``a X = b``, or in ``X a = b``, in the type of ``b``."""
-    wide, right = _square(op, a), _square(op, b)
+    wide, right = square(op, a), square(op, b)
     if not left:
         wide, right = transpose_last(op, wide), transpose_last(op, right)
     result = _solve(op, *_same_batch(op, wide, right))
@@ -127,8 +127,8 @@ def solve(op: Op, A: Value, B: Value, left: bool = True) -> Value:
     """linalg_solve(Tensor A, Tensor B, *, bool left=True) -> Tensor; A (*, N, N), B (*, N, K), (*, N) or (N)"""
     is_vector = op.rank(B) == 1 or (op.rank(B) == op.rank(A) - 1 and op.sizes(B) == op.sizes(A)[:-1])
     if not is_vector:
-        return _solved(op, A, B, left)
-    return op.Squeeze(_solved(op, A, op.Unsqueeze(B, op.const([-1]))), op.const([-1]))
+        return solved(op, A, B, left)
+    return op.Squeeze(solved(op, A, op.Unsqueeze(B, op.const([-1]))), op.const([-1]))
 
 
 def _triangle(op: Op, x: Value, upper: bool, unitriangular: bool = False) -> Value:
@@ -136,7 +136,7 @@ def _triangle(op: Op, x: Value, upper: bool, unitriangular: bool = False) -> Val
     part = op.Trilu(x, op.const(int(unitriangular) * (1 if upper else -1)), upper=int(upper))
     if not unitriangular:
         return part
-    rows = _rows(op, x)
+    rows = rows_of(op, x)
     return op.Add(part, op.cast(op.Equal(rows, op.Squeeze(rows, op.const([1]))), op.dtype(x)))
 
 
@@ -148,7 +148,7 @@ def solve_triangular(
 
     self (*, N, N), B (*, N, K), or (*, K, N) if not left.
     """
-    return _solved(op, _triangle(op, self, upper, unitriangular), B, left)
+    return solved(op, _triangle(op, self, upper, unitriangular), B, left)
 
 
 @aten("triangular_solve")
@@ -160,7 +160,7 @@ def triangular_solve(
     """
     triangle = _triangle(op, A, upper, unitriangular)
     right, coefficient = _same_batch(op, self, A)
-    return _solved(op, transpose_last(op, triangle) if transpose else triangle, right), coefficient
+    return solved(op, transpose_last(op, triangle) if transpose else triangle, right), coefficient
 
 
 @aten("linalg_tensorinv")
@@ -179,16 +179,16 @@ def tensorsolve(op: Op, self: Value, other: Value, dims: Sequence[int] | None = 
         self = op.Transpose(self, perm=[axis for axis in range(op.rank(self)) if axis not in moved] + moved)
     result = op.dims(self)[op.rank(other) :]
     columns = product(op, result)
-    found = _solved(op, reshape(op, self, [-1, columns]), reshape(op, other, [-1, 1]))
+    found = solved(op, reshape(op, self, [-1, columns]), reshape(op, other, [-1, 1]))
     return reshape(op, found, result)
 
 
 def _cholesky(op: Op, x: Value, upper: bool) -> Value:
     """Cholesky's factor of the symmetric matrix of which one triangle is given."""
-    a = _square(op, x)
+    a = square(op, x)
     lower = transpose_last(op, _triangle(op, a, True)) if upper else _triangle(op, a, False)
     below = op.Trilu(lower, op.const(-1), upper=0)
-    rows = _rows(op, a)
+    rows = rows_of(op, a)
 
     def step(k: Value, rest: Value, factor: Value) -> tuple[Value, Value]:
         column = op.Gather(rest, k, axis=-1)
@@ -198,7 +198,7 @@ def _cholesky(op: Op, x: Value, upper: bool) -> Value:
         return op.Sub(rest, op.Mul(kept, transpose_last(op, kept))), op.Add(factor, op.Mul(kept, here))
 
     symmetric = op.Add(lower, transpose_last(op, below))
-    factor = _each_column(op, symmetric, _zeros_like(op, a), step, "column")[1]
+    factor = each_column(op, symmetric, _zeros_like(op, a), step, "column")[1]
     return op.cast(transpose_last(op, factor) if upper else factor, op.dtype(x))
 
 
@@ -210,7 +210,7 @@ def cholesky(op: Op, self: Value, upper: bool = False) -> Value:
 
 def _from_factor(op: Op, factor: Value, upper: bool) -> Value:
     """The matrix, in float64, whose Cholesky factor is given."""
-    triangle = _triangle(op, _square(op, factor), upper)
+    triangle = _triangle(op, square(op, factor), upper)
     other = transpose_last(op, triangle)
     return op.MatMul(other, triangle) if upper else op.MatMul(triangle, other)
 
@@ -224,4 +224,4 @@ def cholesky_inverse(op: Op, self: Value, upper: bool = False) -> Value:
 @aten("cholesky_solve")
 def cholesky_solve(op: Op, self: Value, input2: Value, upper: bool = False) -> Value:
     """cholesky_solve(Tensor self, Tensor input2, bool upper=False) -> Tensor; self (*, N, K), input2 (*, N, N)"""
-    return _solved(op, _from_factor(op, input2, upper), self)
+    return solved(op, _from_factor(op, input2, upper), self)
