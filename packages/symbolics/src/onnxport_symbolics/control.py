@@ -123,7 +123,7 @@ def _join(lowering: Lowering, eqn: Eqn, condition: Value, branches: Sequence[_Br
         values = iter([op.retype(value, kind) for value, kind in zip(found, types, strict=True)])
     for index, layout in wanted.items():
         results[index] = unpack(layout, values, depth)
-        entangle(results[index], [branch.results[index] for branch in branches], depth)
+    entangle([results[i] for i in wanted], [[branch.results[i] for branch in branches] for i in wanted], depth)
     for cell, layout in lists.items():
         lowering.restore(cell, unpack(layout, values, depth))
     return tuple(results)

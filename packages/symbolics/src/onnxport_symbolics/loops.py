@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from onnxport_symbolics.structures import (
     holding,
     leaves,
     pack,
+    sources_of,
     unpack,
 )
 
@@ -146,8 +148,9 @@ class _Kept:
         self.planner = Planner(lowering.op, "turns of a loop")
         self.layouts = [self._assumed(index) for index in range(len(carried))]
         self.lists: dict[ListCell, Layout] = {}
-        # The lists that a carried list may be from the second turn on.
-        self.others: list[tuple[ListCell, ...]] = [()] * len(carried)
+        # The lists from outside that a carried list may be from the second turn on, and which two may be one.
+        self.others: list[frozenset[ListCell]] = [frozenset()] * len(carried)
+        self.pairs: frozenset[tuple[int, int]] = frozenset()
 
     def lower(self, turns: Lowered, condition: Lowered) -> tuple[Lowered, ...]:
         """Emit the loop.
@@ -191,9 +194,7 @@ class _Kept:
             with lowering.block(scope) as lists:
                 values = iter(formals)
                 starts = [unpack(layout, values, op.depth) for layout in self.layouts]
-                for index, (start, first) in enumerate(zip(starts, self.carried, strict=True)):
-                    if start is not first:
-                        entangle(start, [first, self.others[index]], op.depth)
+                self._entangle(starts)
                 for cell, layout in self.lists.items():
                     lowering.restore(cell, unpack(layout, values, op.depth))
                 lowering.env.update(zip(self.body.inputs, [counter, *starts], strict=True))
@@ -206,19 +207,18 @@ class _Kept:
 
     def _loosened(self, turn: _Turn) -> bool:
         """Widen the assumptions to what a turn gives; whether that was necessary."""
-        planner, old = self.planner, (list(self.layouts), dict(self.lists), list(self.others))
+        planner, old = self.planner, (list(self.layouts), dict(self.lists), list(self.others), self.pairs)
         for index, (layout, end) in enumerate(zip(self.layouts, turn.ends, strict=True)):
             kind = self.eqn.outputs[index].type
             if isinstance(layout, Known) and (end is layout.lowered or layout.lowered is UNINITIALIZED):
                 continue
             is_list = isinstance(layout, Known) and isinstance(layout.lowered, ListCell)
             start = planner.layout(self.carried[index], kind, changes=True) if is_list else layout
-            found = dict.fromkeys((*self.others[index], *cells_of(end)))
-            self.others[index] = tuple(cell for cell in found if cell.depth <= self.op.depth)
             if not self.lowering.is_poisoned(end):
                 with holding(turn.lists):
                     layout_of_end = planner.layout(end, kind, changes=True)
                 self.layouts[index] = planner.join(start, layout_of_end, kind)
+        self._alias(turn)
         for cell, content in turn.lists.items():
             kind = SequenceType(cell.element)
             known = self.lists.get(cell)
@@ -227,7 +227,25 @@ class _Kept:
                 with holding(turn.lists):
                     layout_of_end = planner.layout(content, kind, changes=True)
                 self.lists[cell] = planner.join(before, layout_of_end, kind)
-        return (self.layouts, self.lists, self.others) != old
+        return (self.layouts, self.lists, self.others, self.pairs) != old
+
+    def _alias(self, turn: _Turn) -> None:
+        """Note which lists the carried ones may be in the next turn."""
+        sources = [sources_of(way) for way in zip(self.carried, turn.ends, strict=True)]
+        outer = [frozenset(cell for cell in found if cell.depth <= self.op.depth) for found in sources]
+        self.others = [known | found for known, found in zip(self.others, outer, strict=True)]
+        pairs = itertools.combinations(range(len(sources)), 2)
+        self.pairs |= {(i, j) for i, j in pairs if sources[i] & sources[j]}
+
+    def _entangle(self, starts: Sequence[Lowered]) -> None:
+        carried = [index for index, start in enumerate(starts) if start is not self.carried[index]]
+        ways = [[self.carried[index], *self.others[index]] for index in carried]
+        entangle([starts[index] for index in carried], ways, self.op.depth)
+        for left, right in self.pairs:
+            for cell in cells_of(starts[left]):
+                for other in set(cells_of(starts[right])) - {cell}:
+                    cell.twins.add(other)
+                    other.twins.add(cell)
 
     def _emit(self, turn: _Turn, turns: Lowered, condition: Lowered) -> tuple[Lowered, ...]:
         op, lowering, depth = self.op, self.lowering, self.op.depth
@@ -244,9 +262,9 @@ class _Kept:
             found = op.multi("Loop", len(types), *self._bounds(turn, turns, condition), *first, body=turn.scope.block)
             values = iter([op.retype(value, kind) for value, kind in zip(found, types, strict=True)])
         results = tuple(unpack(layout, values, depth) for layout in self.layouts)
-        for layout, result, *ways in zip(self.layouts, results, self.carried, turn.ends, strict=True):
-            if not isinstance(layout, Known):
-                entangle(result, ways, depth)
+        changed = [index for index, layout in enumerate(self.layouts) if not isinstance(layout, Known)]
+        ways = [(self.carried[index], turn.ends[index], *self.others[index]) for index in changed]
+        entangle([results[index] for index in changed], ways, depth)
         for cell, layout in self.lists.items():
             lowering.restore(cell, unpack(layout, values, depth))
         return results

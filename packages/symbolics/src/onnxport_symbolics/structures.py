@@ -6,7 +6,7 @@ how it travels: as a tensor, as an ONNX sequence, as several values, or not at a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -481,13 +481,29 @@ def cells_of(lowered: Lowered) -> Iterator[ListCell]:
             yield from cells_of(item)
 
 
-def entangle(result: Lowered, ways: Iterable[Lowered], depth: int) -> None:
-    """Note which lists from outside of a block the lists of its result may be."""
-    others = {known for way in ways for cell in cells_of(way) for known in (cell, *cell.twins) if known.depth <= depth}
-    for cell in cells_of(result):
-        for other in others - {cell}:
-            cell.twins.add(other)
-            other.twins.add(cell)
+def sources_of(ways: Iterable[Lowered]) -> set[ListCell]:
+    """The lists that the lists in some values may be."""
+    return {known for way in ways for cell in cells_of(way) for known in (cell, *cell.twins)}
+
+
+def entangle(results: Sequence[Lowered], ways: Sequence[Iterable[Lowered]], depth: int) -> None:
+    """Note which lists the results of a block may be.
+
+    Args:
+        results: the results.
+        ways: for each result, what the block may have given for it.
+        depth: how many blocks are around the results; lists from further inside exist no more.
+    """
+    sources = [sources_of(way) for way in ways]
+    for index, result in enumerate(results):
+        for cell in cells_of(result):
+            others = {known for known in sources[index] if known.depth <= depth}
+            for earlier in range(index + 1):
+                if sources[index] & sources[earlier]:
+                    others.update(cells_of(results[earlier]))
+            for other in others - {cell}:
+                cell.twins.add(other)
+                other.twins.add(cell)
 
 
 @contextmanager
