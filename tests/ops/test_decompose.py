@@ -8,6 +8,7 @@ import torch
 from onnxport_frontend import capture
 from onnxport_frontend.decompose import decompose
 from onnxport_ir import OpName
+from onnxport_ir.errors import UnsupportedOperator
 from onnxport_symbolics import default_registry
 
 from tests.ops.harness import Case, check
@@ -80,3 +81,9 @@ def test_a_graph_of_handled_operators_stays() -> None:
     captured = capture(torch.nn.ReLU(), (_x(2),))
     assert decompose(captured.graph, lambda op: True).graph is captured.graph
     check(torch.nn.ReLU(), (_x(2),), opsets=(18,))
+
+
+def test_an_element_type_that_onnx_lacks_is_refused() -> None:
+    # Its decomposition names the type.
+    with pytest.raises(UnsupportedOperator, match="aten::chalf is not supported"):
+        check(lambda x: x.chalf(), (torch.ones(2),), opsets=(18,))

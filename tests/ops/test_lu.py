@@ -29,7 +29,7 @@ CASES = [
     Case("lu-factor", torch.linalg.lu_factor, (matrices(2, 6, 6),)),
     Case("lu-unpack", torch.lu_unpack, (*PAIRS,)),
     Case("lu-unpack-pivots", lambda a, p: torch.lu_unpack(a, p, unpack_data=False)[0], (*PAIR,)),
-    Case("lu-solve-old", lambda b, a, p: torch.lu_solve(b, a, p), (matrices(4, 2), *PAIR)),
+    Case("lu-solve-old", torch.lu_solve, (matrices(4, 2), *PAIR)),
     *(
         Case(
             f"lu-solve-{left}-{adjoint}",
