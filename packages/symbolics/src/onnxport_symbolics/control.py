@@ -13,20 +13,10 @@ from onnxport_ir.types import AnyType
 
 from onnxport_symbolics.binder import Lowered
 from onnxport_symbolics.emitter import Scope
+from onnxport_symbolics.layouts import Layout, Planner, leaves, pack, unpack
 from onnxport_symbolics.loops import known_bool, lower_loop, outputs_of
 from onnxport_symbolics.script_lists import LISTS
-from onnxport_symbolics.structures import (
-    UNINITIALIZED,
-    Layout,
-    ListCell,
-    ModelRaises,
-    Planner,
-    entangle,
-    holding,
-    leaves,
-    pack,
-    unpack,
-)
+from onnxport_symbolics.structures import UNINITIALIZED, ListCell, ModelRaises, entangle, holding
 
 if TYPE_CHECKING:
     from onnxport_symbolics.lower import Lowering

@@ -13,24 +13,9 @@ from onnxport_ir.errors import LoweringError
 
 from onnxport_symbolics.binder import Lowered
 from onnxport_symbolics.emitter import Scope
+from onnxport_symbolics.layouts import AsList, Known, Layout, Leaf, Planner, leaves, pack, unpack
 from onnxport_symbolics.op import Op
-from onnxport_symbolics.structures import (
-    UNINITIALIZED,
-    AsList,
-    Known,
-    Layout,
-    Leaf,
-    ListCell,
-    ModelRaises,
-    Planner,
-    cells_of,
-    entangle,
-    holding,
-    leaves,
-    pack,
-    sources_of,
-    unpack,
-)
+from onnxport_symbolics.structures import UNINITIALIZED, ListCell, ModelRaises, cells_of, entangle, holding, sources_of
 
 if TYPE_CHECKING:
     from onnxport_symbolics.lower import Lowering
