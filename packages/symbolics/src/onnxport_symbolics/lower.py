@@ -24,7 +24,6 @@ from onnxport_ir import (
     Var,
 )
 from onnxport_ir.captured import Arg, arg_vars, walk
-from onnxport_ir.dims import Dim
 from onnxport_ir.errors import (
     InternalError,
     LoweringError,
@@ -37,12 +36,13 @@ from onnxport_ir.errors import (
 )
 from onnxport_ir.naming import finish_outputs
 from onnxport_ir.rules.common import ShapeMismatch
-from onnxport_ir.types import AnyType, Shape, ValueType, scalar_dtype
+from onnxport_ir.types import AnyType, scalar_dtype
 
 from onnxport_symbolics.binder import Lowered
 from onnxport_symbolics.complex_values import ComplexValue, as_pairs, holds_complex, is_complex_type, pair, pair_type
 from onnxport_symbolics.control import CONTROL
 from onnxport_symbolics.emitter import Emitter, Scope
+from onnxport_symbolics.known_types import onnx_type, refine
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.quantized_values import (
     ON_REAL_NUMBERS,
@@ -456,44 +456,6 @@ def _has_numbers(args: Sequence[Arg]) -> bool:
     return False
 
 
-def refine(eqn: Eqn, result: Lowered, expected: AnyType) -> Lowered:
-    """Join what the handler's result is known to be with what the capture knows, which must agree.
-
-    Raises:
-        UnsupportedCase: if they contradict each other; the model would be wrong.
-    """
-    if isinstance(result, ComplexValue) and isinstance(expected, TensorType):
-        if None not in (expected.dtype, result.dtype) and result.dtype is not expected.dtype:
-            raise UnsupportedCase(f"{eqn.op} was lowered to {result} where torch gives {expected}")
-        result.refined(_join(eqn, result.shape, expected.shape))
-        return result
-    if not isinstance(result, Value) or not isinstance(expected, TensorType) or not result.is_tensor:
-        return result
-    if expected.dtype is not None and result.dtype is not None and result.dtype is not expected.dtype:
-        raise UnsupportedCase(f"{eqn.op} was lowered to {result.dtype.short} where torch gives {expected.dtype.short}")
-    shape = _join(eqn, result.shape, expected.shape)
-    if shape is not result.shape or (result.dtype is None and expected.dtype is not None):
-        result.value_type = TensorType(result.dtype or expected.dtype, shape)
-    return result
-
-
-def _join(eqn: Eqn, found: Shape, expected: Shape) -> Shape:
-    if found == expected:
-        return found
-    if found is None or expected is None:
-        return expected if found is None else found
-    if len(found) != len(expected):
-        raise UnsupportedCase(f"{eqn.op} was lowered to rank {len(found)} where torch gives rank {len(expected)}")
-    joined: list[Dim] = []
-    for ours, theirs in zip(found, expected, strict=True):
-        if isinstance(ours, int) and isinstance(theirs, int) and ours != theirs:
-            raise UnsupportedCase(
-                f"{eqn.op} was lowered to shape {list(map(str, found))} where torch gives {list(map(str, expected))}"
-            )
-        joined.append(ours if isinstance(ours, int) or isinstance(theirs, SymDim) else theirs)
-    return found if tuple(joined) == found else tuple(joined)
-
-
 def _name_axes(value: Value, output: Output) -> None:
     """Put the user's names of an output's axes in the place of what was found out about their sizes."""
     if output.axes and value.shape is not None:
@@ -517,26 +479,6 @@ def used_variables(graph: CapturedGraph) -> frozenset[Var]:
                 if eqn.op.base != "prim::Loop" or index == 0 or out is not block.inputs[index]:
                     used.update(arg_vars(out))
     return frozenset(used)
-
-
-def onnx_type(captured: AnyType) -> ValueType:
-    """The tensor type that carries a captured input; a script scalar is a tensor of rank 0.
-
-    Raises:
-        UnsupportedCase: for what ONNX has no type for.
-    """
-    if is_complex_type(captured):
-        raise UnsupportedCase(
-            "a complex input", hint="Export with complex_pairs=True, or take its parts: torch.view_as_complex."
-        )
-    if isinstance(captured, TensorType):
-        return captured
-    if isinstance(captured, SequenceType) and isinstance(captured.element, TensorType):
-        return captured
-    dtype = scalar_dtype(captured.kind) if isinstance(captured, ScalarType) else None
-    if dtype is None:
-        raise UnsupportedCase(f"an input of type {captured}")
-    return TensorType(dtype, ())
 
 
 def _raise_refused(lowered: Lowered) -> None:
