@@ -115,7 +115,14 @@ def blocks(path: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "path", ["README.md", "docs/getting-started.md", "packages/sdk/README.md", "packages/ir/README.md"]
+    "path",
+    [
+        "README.md",
+        "docs/getting-started.md",
+        "docs/scripted-models.md",
+        "packages/sdk/README.md",
+        "packages/ir/README.md",
+    ],
 )
 def test_the_code_of_a_page_runs(path: str, tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
