@@ -20,9 +20,10 @@ from onnxport_frontend import _torch_private as private
 from onnxport_frontend.aliasing import SILENT_ALIASES
 from onnxport_frontend.dictionaries import EnumMember, StaticDict, call_dict, call_enum
 from onnxport_frontend.fold import FOLDED, fold
+from onnxport_frontend.list_writes import LIST_WRITES, escapes, is_written, refuse_lost_writes
 from onnxport_frontend.places import Places
 from onnxport_frontend.quantisation import unpacked
-from onnxport_frontend.schema import Schema, Schemas, literal, tensor_literal
+from onnxport_frontend.schema import Schemas, literal, tensor_literal
 from onnxport_frontend.value_types import Typer
 from onnxport_frontend.weights import Weights
 
@@ -147,7 +148,7 @@ class Inliner:
             op = schema.op
             args, names = schema.bind(given)
             if schema.is_mutable:
-                _refuse_lost_writes(schema, args)
+                refuse_lost_writes(schema, args)
             folded, value = fold(op, args) if op.name in FOLDED else (False, None)
             if not folded and op.name in ("__is__", "__isnot__"):
                 folded, value = self._identity(op.name, args)
@@ -279,22 +280,15 @@ class Inliner:
         """A tuple, or a list: its elements, unless something may write to the list."""
         output = node.output()
         is_list = node.kind() == "prim::ListConstruct"
-        if is_list and (self._is_written(output) or (_escapes(output) and self._has_list_writes())):
+        if is_list and (is_written(output, self._schemas) or (escapes(output) and self._has_list_writes())):
             self._operator(node, frame)
         else:
             frame.values[output.unique()] = tuple(self._args(node, frame))
 
-    def _is_written(self, value: private.Value) -> bool:
-        for use in value.uses():
-            schema = self._schemas.of(use.user)
-            if schema is not None and use.offset < len(schema.arguments) and schema.arguments[use.offset].is_write:
-                return True
-        return False
-
     def _has_list_writes(self) -> bool:
         """Whether anything in the whole program writes to a list."""
         if self._writes_lists is None:
-            self._writes_lists = self._root is None or private.calls_any(self._root, _LIST_WRITES)
+            self._writes_lists = self._root is None or private.calls_any(self._root, LIST_WRITES)
         return self._writes_lists
 
     def _dict(self, node: private.Node, frame: _Frame) -> None:
@@ -359,7 +353,7 @@ class Inliner:
         (body,) = node.blocks()
         inputs = list(body.inputs())
         for initial, value in zip(carried, inputs[1:], strict=True):
-            if isinstance(initial, tuple) and self._is_written(value):
+            if isinstance(initial, tuple) and is_written(value, self._schemas):
                 raise UnsafeMutation("a loop writes to a list that it was given")
         variables = tuple(self.typer.unknown(value) for value in inputs)
         self._maybe_old.update(variables)
@@ -439,14 +433,6 @@ class Inliner:
 
 
 _FEW_TURNS = 64
-_LIST_WRITES = frozenset(
-    f"aten::{name}"
-    for name in ("append", "insert", "extend", "pop", "_set_item", "Delete", "clear", "reverse", "sort", "remove")
-) | {"aten::add_", "aten::mul_"}
-_ESCAPES = frozenset(
-    {"prim::Return", "prim::If", "prim::Loop", "prim::CallMethod", "prim::CallFunction", "prim::TupleConstruct"}
-    | {"prim::ListConstruct", "prim::DictConstruct", "aten::append", "aten::_set_item", "aten::insert"}
-)
 _PLAIN = frozenset({type(None), bool, int, float, str})
 _IF = OpName("prim", "If")
 _LOOP = OpName("prim", "Loop")
@@ -489,20 +475,8 @@ def as_arg(value: Known) -> Arg:
     raise NotYetSupported("a dictionary as an argument or the result of a branch")
 
 
-def _escapes(value: private.Value) -> bool:
-    """Whether a list goes where its uses cannot be seen from here."""
-    return any(use.user.kind() in _ESCAPES for use in value.uses())
-
-
 def _enum_member(value: enum.Enum) -> EnumMember:
     return EnumMember(type(value).__qualname__, value.name, literal(value.value))
-
-
-def _refuse_lost_writes(schema: Schema, args: tuple[Arg, ...]) -> None:
-    """A list that was taken for its elements must not be written to: no one would see it."""
-    for arg, spec in zip(args, schema.arguments, strict=False):
-        if spec.is_write and isinstance(arg, tuple) and spec.is_list:
-            raise UnsafeMutation(f"{schema.op} writes to a list that was made in another function")
 
 
 def _python_literal(value: Any) -> Arg:
