@@ -48,7 +48,8 @@ def _average(op: Op, x: Value, sizes: Sequence[Int]) -> Value:
         return op.GlobalAveragePool(x)
     window = _even_window(op, x, sizes)
     if window is not None:
-        return op.AveragePool(x, kernel_shape=window, strides=window)
+        # A window of one element is the element.
+        return x if set(window) == {1} else op.AveragePool(x, kernel_shape=window, strides=window)
     # The mean over a box is the mean over each of its sides in turn: one matrix of weights per dimension.
     for axis, size in _changed(op, x, sizes):
         last = axis == op.rank(x) - 1
@@ -71,7 +72,7 @@ def _max(op: Op, x: Value, sizes: Sequence[Int]) -> Value:
         return op.ReduceMax(x, list(range(2, op.rank(x))), keepdims=1)
     window = _even_window(op, x, sizes) if op.dtype(x).is_float else None
     if window is not None:
-        return op.MaxPool(x, kernel_shape=window, strides=window)
+        return x if set(window) == {1} else op.MaxPool(x, kernel_shape=window, strides=window)
     for axis, size in _changed(op, x, sizes):
         places = _places(op, op.dim(x, axis), size)
         x = op.ReduceMax(op.Gather(x, places, axis=axis), [axis + 1], keepdims=0)
