@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from onnxport_frontend import capture
+from onnxport_frontend.interpret import interpret
+from torch import nn
+from torch.nn import functional as F
 
 
 class Call(torch.nn.Module):
@@ -65,3 +70,39 @@ def test_places_are_not_those_of_the_exporter(scripted):
     files = {eqn.place.file for eqn in captured.graph.eqns if eqn.place.file is not None}
     assert files
     assert all("/torch/nn/" in file for file in files), files
+
+
+@pytest.mark.parametrize("part", [lambda x: x[1:], lambda x: x.chunk(2)[-1], lambda x: x.unbind(0)[1].unsqueeze(0)])
+@pytest.mark.parametrize(
+    ("drop", "rank"),
+    [
+        *itertools.product([F.dropout, F.alpha_dropout, F.feature_alpha_dropout, torch.dropout], [2]),
+        *itertools.product([F.dropout1d, F.dropout2d, torch.feature_dropout], [3]),
+        # Without a batch axis torch adds one, and takes it away again.
+        (F.dropout1d, 2), (F.dropout2d, 4), (F.dropout3d, 4), (F.dropout3d, 5),
+    ],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore:dropout2d")
+def test_a_write_to_what_dropout_hands_back_is_kept(drop, rank, part):
+    class Model(nn.Module):
+        def forward(self, x):
+            base = x * 2
+            drop(part(base), 0.5, False).add_(1)
+            return base * 1
+
+    x = torch.ones(2, 3, 4, 5, 6)[(..., *[0] * (5 - rank))]
+    graph = capture(Model(), (x,)).graph
+    (result,) = interpret(graph, [x])
+    assert torch.equal(result, Model()(x))
+    assert not torch.equal(result, x * 2)
+
+
+def test_dropout_in_training_is_a_value_of_its_own():
+    class Model(nn.Module):
+        def forward(self, x):
+            base = x * 2
+            return base, F.dropout(base, 0.5, training=True)
+
+    graph = capture(Model(), (torch.ones(3),)).graph
+    assert [eqn.op.name for eqn in graph.eqns] == ["mul", "dropout"]
+    assert graph.outputs[0].value is not graph.outputs[1].value

@@ -350,6 +350,15 @@ def keep_in_trace(tensor: torch.Tensor) -> None:
     tracer._set_value_trace(tensor, tracer._get_value_trace(tensor))
 
 
+def remembered_value(tensor: torch.Tensor) -> Callable[[], None]:
+    """What makes the value that a tensor has in the trace now its value again; nothing if there is no trace."""
+    tracer: Any = _C  # the stubs leave these three out
+    if tracer._get_tracing_state() is None:
+        return lambda: None
+    value = tracer._get_value_trace(tensor)
+    return lambda: tracer._set_value_trace(tensor, value)
+
+
 def registered_schemas() -> list[FunctionSchema]:
     """The schemas of all operators that TorchScript knows; there is no public list. Tried on torch 2.13."""
     return list(torch._C._jit_get_all_schemas())
