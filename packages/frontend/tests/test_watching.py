@@ -97,6 +97,31 @@ def test_a_write_to_what_dropout_hands_back_is_kept(drop, rank, part):
     assert not torch.equal(result, x * 2)
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x.type_as(torch.ones(1)),
+        torch.atleast_2d,
+        lambda x: torch.einsum("ij->ij", x),
+        torch.conj_physical,
+        lambda x: x.sum_to_size(x.shape),
+        lambda x: x.expand_as(torch.ones(1, 3)),
+    ],
+    ids=["type_as", "atleast_2d", "einsum", "conj_physical", "sum_to_size", "expand_as"],
+)
+def test_a_write_to_what_an_operator_hands_back_is_kept(function):
+    class Model(nn.Module):
+        def forward(self, x):
+            base = x * 2
+            function(base[1:]).add_(1)
+            return base * 1
+
+    x = torch.ones(2, 3)
+    graph = capture(Model(), (x,)).graph
+    (result,) = interpret(graph, [x])
+    assert torch.equal(result, torch.tensor([[2.0, 2.0, 2.0], [3.0, 3.0, 3.0]]))
+
+
 def test_dropout_in_training_is_a_value_of_its_own():
     class Model(nn.Module):
         def forward(self, x):

@@ -4,8 +4,9 @@
 decides, like ``int(n)``, of which torch does warn. ``x.data`` is a tensor that the trace has never heard of, so that
 its value becomes a constant; ``x.detach()`` is the same tensor with a record.
 
-Dropout outside of training hands back its argument, but its schema has it as a tensor of its own: torch then takes a
-write to it for a write to nothing else, and drops it if only the argument is read later.
+Dropout outside of training, ``x.type_as(y)`` and others can hand back their argument, but their schemas have it as a
+tensor of its own: torch then takes a write to it for a write to nothing else, and drops it if only the argument is read
+later.
 
 Calls inside torch's own functions are not seen: a mode is off while torch's code runs.
 """
@@ -13,7 +14,7 @@ Calls inside torch's own functions are not seen: a mode is off while torch's cod
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -21,19 +22,21 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from onnxport_frontend import _torch_private as private
+from onnxport_frontend.aliasing import SILENT_ALIASES
 
 _INDEX = torch.Tensor.__index__
 _STRIDE = torch.Tensor.stride
 _DATA = torch.Tensor.data.__get__  # type: ignore[attr-defined]  # a descriptor of C, declared as a tensor
+
+
+def _functions(names: Iterable[str]) -> frozenset[Callable[..., Any]]:
+    found = {getattr(module, name, None) for module in (torch, torch.Tensor, functional) for name in names}
+    return frozenset(function for function in found if function is not None)
+
+
+_DROPOUTS = ("dropout1d", "dropout2d", "dropout3d")
 #: What can hand back its argument although the schema says that it does not.
-_HAND_BACK = frozenset(
-    getattr(module, name)
-    for module, names in {
-        torch: ("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout"),
-        functional: ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"),
-    }.items()
-    for name in names
-)
+_HAND_BACK = _functions([*(name.removeprefix("aten::") for name in SILENT_ALIASES), *_DROPOUTS])
 
 
 class Watching(TorchFunctionMode):
@@ -59,16 +62,20 @@ class Watching(TorchFunctionMode):
 
 
 def _call_keeping_identity(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """Call a function; a result that is the argument itself, or a view of it, is that in the trace as well."""
-    given = args[0] if args else kwargs.get("input")
-    if not isinstance(given, torch.Tensor):
-        return func(*args, **kwargs)
-    writes, restore = private.write_count(given), private.remembered_value(given)
+    """Call a function; a result that is an argument, or the same part of its memory, is that in the trace as well."""
+    given = [value for value in (*args, *kwargs.values()) if isinstance(value, torch.Tensor)]
+    before = [(tensor, private.write_count(tensor), private.remembered_value(tensor)) for tensor in given]
     result = func(*args, **kwargs)
-    if private.write_count(given) != writes:
-        return result
-    if result is given:
-        restore()
-    elif result.numel() and result.data_ptr() == given.data_ptr():
-        return given.view_as(given)
+    if isinstance(result, torch.Tensor) and result.numel():
+        for tensor, writes, restore in before:
+            if result is tensor and private.write_count(tensor) == writes:
+                restore()
+            elif result is not tensor and _is_same_part(result, tensor):
+                return tensor.view_as(tensor)
     return result
+
+
+def _is_same_part(left: torch.Tensor, right: torch.Tensor) -> bool:
+    if left.layout is not torch.strided or right.layout is not torch.strided:
+        return False
+    return left.data_ptr() == right.data_ptr() and left.shape == right.shape and _STRIDE(left) == _STRIDE(right)
