@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnxport_ir import Block, Dim, DType, SequenceType, SymDim, TensorType, Value
+from onnxport_ir import Block, Dim, DType, SymDim, Value
 from onnxport_ir.errors import InternalError, NeedsOpset, Place, UnsupportedCase
 from onnxport_ir.rules.contents import contents
 from onnxport_ir.types import AnyType, ValueType
@@ -394,11 +394,6 @@ class Op:
         if dtype is None and isinstance(item, list | tuple) and not item:
             dtype = DType.INT64
         return self.const(item, dtype)
-
-
-def sequence_of(dtype: DType | None, shape: tuple[Dim, ...] | None = None) -> SequenceType:
-    """The type of a sequence of tensors."""
-    return SequenceType(TensorType(dtype, shape))
 
 
 def _attribute(value: Any, kind: Any) -> Any:  # Any: onnx.defs' enumeration has no stubs; values are of all kinds

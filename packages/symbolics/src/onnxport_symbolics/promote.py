@@ -6,8 +6,6 @@ dimensions, tensors of rank 0, or numbers: a lower kind takes part in the choice
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from onnxport_ir import DType, TensorType, Value
 
 from onnxport_symbolics.op import Op
@@ -121,11 +119,3 @@ def expected_dtype(op: Op, index: int = 0) -> DType | None:
         if isinstance(expected, TensorType):
             return expected.dtype
     return None
-
-
-def common_dtype(op: Op, tensors: Sequence[Value]) -> DType:
-    """The type of a concatenation: all tensors count alike, whatever their ranks."""
-    dtype = op.dtype(tensors[0])
-    for tensor in tensors[1:]:
-        dtype = promote_dtypes(dtype, op.dtype(tensor))
-    return dtype
