@@ -300,7 +300,29 @@ def test_a_single_tensor_needs_no_tuple() -> None:
     assert torch.equal(onnxport.export(Sum(), torch.ones(2, 2))(torch.ones(2, 2)), torch.full((2,), 2.0))
 
 
-def test_a_dictionary_in_last_place_is_an_argument() -> None:
+@pytest.mark.parametrize(
+    ("args", "names"),
+    [
+        ((torch.ones(2), {"y": torch.ones(2)}), ("x", "y")),
+        (({"x": torch.ones(2), "y": torch.ones(2)},), ("x", "y")),
+        ((torch.ones(2), torch.ones(2), {}), ("x", "y")),
+        ((torch.ones(2), {"y": torch.ones(2)}, {}), ("x", "y.y")),
+    ],
+    ids=["named", "all-named", "none-named", "an-argument-before-none"],
+)
+def test_a_dictionary_in_last_place_holds_keyword_arguments(args: tuple[Any, ...], names: tuple[str, ...]) -> None:
+    class Taking(nn.Module):
+        def forward(self, x: Tensor, y: Tensor | dict[str, Tensor]) -> Tensor:
+            return x + (y["y"] if isinstance(y, dict) else y)
+
+    program = onnxport.export(Taking(), args)
+    assert program.input_names == names
+    assert torch.equal(
+        program(torch.ones(2), {"y": torch.ones(2)} if "y.y" in names else torch.ones(2)), torch.full((2,), 2.0)
+    )
+
+
+def test_a_dictionary_in_last_place_that_names_no_parameter_is_an_argument() -> None:
     class Taking(nn.Module):
         def forward(self, x: Tensor, extra: dict[str, Tensor]) -> Tensor:
             return x + extra["y"]

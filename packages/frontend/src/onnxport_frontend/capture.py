@@ -69,7 +69,8 @@ def capture(
 
     Args:
         model: the model.
-        args: the example's positional arguments; anything but a tuple is the only one.
+        args: the example's positional arguments; anything but a tuple is the only one. A dict in last place holds the
+            keyword arguments where there are no ``kwargs`` and the call fits the model so.
         kwargs: the example's keyword arguments.
         input_names: names for the first inputs, in the order of the call; names beyond the inputs are for the
             parameters, in ``state_dict`` order. The default is the name of the argument of ``forward``, and a path
@@ -90,7 +91,7 @@ def capture(
         NotYetSupported: for what this release leaves out.
     """
     _check_model(model)
-    call = Call.of(args if isinstance(args, tuple) else (args,), kwargs or {}, _parameters(model))
+    call = Call.given(args, kwargs, _parameters(model))
     if isinstance(model, torch.nn.Module):
         check_tensors([(name, tensor) for name, tensor, _ in named_tensors(model)], "parameters and buffers")
     named = zip(call.paths, call.leaves, strict=True)

@@ -66,6 +66,23 @@ class Call:
         paths = [names[int(path[1])] + path[2:] if path[0] == "0" else path[1:] for path in tree.paths()]
         return Call(tuple(leaves), tuple(paths), tree, parameters)
 
+    @staticmethod
+    def given(args: Any, kwargs: Mapping[str, Any] | None, parameters: inspect.Signature | None) -> Call:
+        """Flatten the arguments of an export: without ``kwargs``, a dict in last place may be them.
+
+        It is where the call fits the model that way, as for callers of ``torch.onnx.export``; an empty one after it
+        keeps a dict positional.
+
+        Raises:
+            InvalidArgument: if the arguments do not fit ``parameters``.
+        """
+        positional = args if isinstance(args, tuple) else (args,)
+        if kwargs is None and parameters is not None and positional and type(positional[-1]) is dict:
+            named = positional[-1]
+            if all(isinstance(name, str) for name in named) and _binds(parameters, positional[:-1], named):
+                return Call.of(positional[:-1], named, parameters)
+        return Call.of(positional, kwargs or {}, parameters)
+
     def rebuild(self, leaves: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """``(args, kwargs)`` with other leaves, in the containers of the original call."""
         args, kwargs = self.tree.unflatten(map(_own, leaves))
@@ -158,6 +175,14 @@ def _own(leaf: Any) -> Any:
         return copy.deepcopy(leaf)
     except Exception:  # a user's __deepcopy__ may raise anything; the call then gets the object itself
         return leaf
+
+
+def _binds(parameters: inspect.Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    try:
+        parameters.bind(*args, **kwargs)
+    except TypeError:
+        return False
+    return True
 
 
 def _positional_names(parameters: inspect.Signature | None, count: int) -> list[Path]:

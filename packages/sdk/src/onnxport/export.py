@@ -70,7 +70,8 @@ def export(
     Args:
         model: a module, which is traced with the arguments; or a scripted one, which is taken as it is.
         args: the positional arguments of one call, a tuple, or a single tensor. Tensors become inputs of the
-            exported model, in whatever structure they stand; everything else is fixed in it.
+            exported model, in whatever structure they stand; everything else is fixed in it. A dict in last place holds
+            the keyword arguments where ``kwargs`` is left out and the call fits the model so.
         f: where to write: a path, or a binary file object; None writes nothing.
         kwargs: the keyword arguments of the call.
         export_params: False leaves the weights out of the file and makes them inputs.
