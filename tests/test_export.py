@@ -413,7 +413,6 @@ def test_optimize_false_gives_the_same_values() -> None:
         ("dump_exported_program", True),
         ("fallback", True),
         ("operator_export_type", torch.onnx.OperatorExportTypes.ONNX_ATEN),
-        ("do_constant_folding", False),
     ],
 )
 def test_parameters_for_later_are_refused(name: str, value: object, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from onnxport_symbolics import NEWEST_OPSET, Target, default_registry
 from onnxport.build import build
 from onnxport.collector import collector_paused
 from onnxport.journal import Journal
+from onnxport.mode import is_trained
 from onnxport.module_functions import ModuleFunctions
 from onnxport.options import DEFAULT_OPSET, Custom, ExportOptions, Optimize, TrainingMode, keeping_of, later_parameters
 from onnxport.program import ONNXProgram
@@ -97,7 +98,8 @@ def export(
         training: the mode that the model is captured in; it is put back afterwards.
         operator_export_type: ``ONNX_ATEN_FALLBACK`` keeps torch's operators that cannot be converted as ``aten::ATen``
             nodes, ``ONNX_FALLTHROUGH`` keeps all such operators under their names; see :class:`OperatorExportTypes`.
-        do_constant_folding: only True is supported.
+        do_constant_folding: False stores every weight as the model has it, and computes what is made from weights in
+            the exported model. In training, and where weights are inputs, this is so in any case.
         custom_opsets: the versions of custom operator domains that the model uses; 1 for those that it leaves out.
         export_modules_as_functions: True makes every call of a module a call of a local function, equal modules sharing
             one; a set of classes does so for modules of these classes. Needs opset 15.
@@ -132,12 +134,18 @@ def export(
         custom_translation_table=custom_translation_table,
         dump_exported_program=dump_exported_program,
         fallback=fallback,
-        do_constant_folding=do_constant_folding,
     )
+    mode = TrainingMode.of(training).module_mode
+    # Whoever trains a model or gives it other weights knows them by their own names and shapes.
+    keeps_weights = keep_initializers_as_inputs or not export_params or is_trained(model, mode)
     options = ExportOptions(
-        target=Target(DEFAULT_OPSET if opset_version is None else opset_version),
+        target=Target(
+            DEFAULT_OPSET if opset_version is None else opset_version,
+            folds_weights=bool(do_constant_folding) and not keeps_weights,
+        ),
         export_params=export_params,
         keep_initializers_as_inputs=keep_initializers_as_inputs,
+        do_constant_folding=do_constant_folding,
         optimize=optimize,
         loops=loops,
         complex_pairs=complex_pairs,
@@ -145,7 +153,6 @@ def export(
     session = Session(options.target.opset, keeping_of(custom, operator_export_type, autograd_inlining), custom_opsets)
     verifying = VerifyOptions.of(verify)
     functions = ModuleFunctions.of(export_modules_as_functions, model, options.target.opset)
-    mode = TrainingMode.of(training).module_mode
     journal = Journal(class_name(model), options.target.opset, operators={} if profile else None)
     reported = report_path(artifacts_dir, f, journal.model_class) if report else None
     with collector_paused(), reporting(journal, reported):

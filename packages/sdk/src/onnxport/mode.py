@@ -19,6 +19,16 @@ def is_in_onnx_export() -> bool:
     return is_exporting()
 
 
+def is_trained(model: object, mode: bool | None) -> bool:
+    """Whether a model is captured as it is in training.
+
+    Args:
+        model: the model.
+        mode: the mode that it is put into; None leaves it.
+    """
+    return bool(getattr(model, "training", False)) if mode is None else mode
+
+
 @contextmanager
 def select_model_mode_for_export(model: torch.nn.Module, mode: TrainingMode | int) -> Iterator[None]:
     """Put a model into a mode, and every module of it back into its own afterwards.

@@ -109,6 +109,8 @@ def keeping_of(custom: str, operator_export_type: object, autograd_inlining: boo
 Optimize = bool | str | Sequence[str]
 
 _ONNXSCRIPT = "onnxscript"
+#: The pass that stores weights as something that is computed from them.
+_FOLDS_WEIGHTS = "transpose-weights"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ class ExportOptions:
         target: the opset.
         export_params: whether the weights are written.
         keep_initializers_as_inputs: whether they are inputs as well.
+        do_constant_folding: whether weights may be stored as something that is computed from them.
         optimize: whether the passes run, or the names of those that do, with ``"onnxscript"`` for its optimizer.
         loops: whether loops of a script with a constant number of turns are kept, or their turns written out.
         complex_pairs: whether complex inputs and outputs become real ones with a last axis of size 2.
@@ -127,11 +130,15 @@ class ExportOptions:
     target: Target
     export_params: bool = True
     keep_initializers_as_inputs: bool = False
+    do_constant_folding: bool = True
     optimize: Optimize = True
     loops: Loops = "keep"
     complex_pairs: bool = False
 
     def __post_init__(self) -> None:
+        given: object = self.do_constant_folding
+        if not isinstance(given, bool):
+            raise InvalidArgument(f"do_constant_folding={given!r} is neither True nor False")
         known = [step.name for step in DEFAULT_PIPELINE] + [_ONNXSCRIPT]
         unknown = [repr(name) for name in self._passes if name not in known]
         if unknown:
@@ -141,6 +148,13 @@ class ExportOptions:
             )
         if self.uses_onnxscript and not self.export_params:
             raise InvalidArgument("optimize with 'onnxscript' and export_params=False: it needs the weights")
+        asked = [name for name in (_FOLDS_WEIGHTS, _ONNXSCRIPT) if not isinstance(self.optimize, bool)]
+        against = [repr(name) for name in asked if name in self._passes]
+        if against and not self.do_constant_folding:
+            raise InvalidArgument(
+                f"do_constant_folding=False and optimize with {', '.join(against)}, which folds constants",
+                hint="Leave one of the two out.",
+            )
         if self.loops not in get_args(Loops):
             raise InvalidArgument(f"loops={self.loops!r} is neither 'keep' nor 'unroll'")
 
@@ -155,7 +169,8 @@ class ExportOptions:
     @property
     def pipeline(self) -> list[Pass]:
         """The passes that run, in their order, whatever that of their names."""
-        return [step for step in DEFAULT_PIPELINE if step.name in self._passes]
+        left_out = () if self.target.folds_weights else (_FOLDS_WEIGHTS,)
+        return [step for step in DEFAULT_PIPELINE if step.name in self._passes and step.name not in left_out]
 
     @property
     def uses_onnxscript(self) -> bool:
@@ -170,7 +185,6 @@ _LATER: dict[str, object] = {
     "custom_translation_table": None,
     "dump_exported_program": False,
     "fallback": False,
-    "do_constant_folding": True,
 }
 
 

@@ -70,12 +70,14 @@ class Emitter:
 
     Attributes:
         target: the opset.
+        folds_weights: whether weights may be stored as something that is computed from them.
         dims: the source of unknown sizes.
         place: where in the user's model the next nodes come from.
     """
 
-    def __init__(self, target: int, graph: Block) -> None:
+    def __init__(self, target: int, graph: Block, *, folds_weights: bool = True) -> None:
         self.target = target
+        self.folds_weights = folds_weights
         self.dims = DimSource()
         self.place = Place()
         self._scopes = [Scope(graph)]

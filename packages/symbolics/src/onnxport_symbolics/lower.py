@@ -102,7 +102,8 @@ def lower(
         LoweringError: what the target cannot express; :class:`UnsupportedOperators` if it is more than one thing.
     """
     block = Block(name=graph.name)
-    lowering = Lowering(registry, Emitter(target.opset, block), graph, loops, complex_pairs)
+    emitter = Emitter(target.opset, block, folds_weights=target.folds_weights)
+    lowering = Lowering(registry, emitter, graph, loops, complex_pairs)
     lowering.inputs(graph, block)
     try:
         if watcher is None and not separate:

@@ -286,6 +286,11 @@ class Op:
             yield
 
     @property
+    def folds_weights(self) -> bool:
+        """Whether a weight may be stored as something that is computed from it."""
+        return self._emitter.folds_weights
+
+    @property
     def depth(self) -> int:
         """How many bodies are around the nodes that are emitted now."""
         return self._emitter.depth

@@ -16,12 +16,15 @@ class Target:
 
     Attributes:
         opset: the version of ONNX's own operator set, 7 to the newest that the installed onnx knows.
+        folds_weights: whether weights may be stored as something that is computed from them; False leaves each as it
+            is, under its own name, and computes the rest in the model.
 
     Raises:
         UnknownOpset: for another opset.
     """
 
     opset: int
+    folds_weights: bool = True
 
     def __post_init__(self) -> None:
         if isinstance(self.opset, bool) or not isinstance(self.opset, int):

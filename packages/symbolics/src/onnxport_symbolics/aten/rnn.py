@@ -287,7 +287,7 @@ def _layer(
 
 def _stacked(op: Op, cell: Cell, weights: Sequence[Value], kind: str) -> Value:
     """(gates * H, K) of each direction -> (directions, gates * H, K) with the gates in ONNX's order."""
-    if all(weight.const is not None for weight in weights):
+    if op.folds_weights and all(weight.const is not None for weight in weights):
         return derived_weight(op, weights, lambda arrays: _stack(arrays, cell.gates), f"{cell.op_type}.{kind}")
     return op.Concat(*(op.Unsqueeze(_reordered(op, cell, weight), [0]) for weight in weights), axis=0)
 
@@ -295,7 +295,7 @@ def _stacked(op: Op, cell: Cell, weights: Sequence[Value], kind: str) -> Value:
 def _stacked_biases(op: Op, cell: Cell, biases: Sequence[Sequence[Value]]) -> Value:
     """Two biases (gates * H) of each direction -> (directions, 2 * gates * H)."""
     flat = [bias for pair in biases for bias in pair]
-    if all(bias.const is not None for bias in flat):
+    if op.folds_weights and all(bias.const is not None for bias in flat):
         return derived_weight(op, flat, lambda arrays: _stack_biases(arrays, cell.gates), f"{cell.op_type}.B")
     rows = [op.Concat(*(_reordered(op, cell, bias) for bias in pair), axis=0) for pair in biases]
     return op.Concat(*(op.Unsqueeze(row, [0]) for row in rows), axis=0)
