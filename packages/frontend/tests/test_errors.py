@@ -198,9 +198,28 @@ def test_what_is_no_model(model):
         capture(model, (torch.ones(2),))
 
 
-def test_data_parallel_names_the_way_out():
-    with pytest.raises(InvalidArgument, match=r"model\.module"):
-        capture(nn.DataParallel(Identity()), (torch.ones(2),))
+@pytest.mark.parametrize(
+    ("model", "way_out"),
+    [
+        (nn.DataParallel(Identity()), r"model\.module"),
+        (nn.Sequential(nn.DataParallel(Identity())), r"model\.0\.module"),
+        (torch.compile(Identity()), r"model\._orig_mod"),
+        (nn.Sequential(Identity(), torch.compile(Identity())), r"model\.1\._orig_mod"),
+    ],
+    ids=["parallel", "parallel-inside", "compiled", "compiled-inside"],
+)
+def test_wrappers_name_the_way_out(model, way_out):
+    with pytest.raises(InvalidArgument, match=way_out):
+        capture(model, (torch.ones(2),))
+
+
+def test_compiled_functions_are_refused():
+    class Model(nn.Module):
+        def forward(self, x):
+            return torch.compile(torch.relu)(x)
+
+    with pytest.raises(CaptureFailed, match=r"torch\.compile"):
+        capture(Model(), (torch.ones(2),))
 
 
 def test_arguments_that_do_not_fit():

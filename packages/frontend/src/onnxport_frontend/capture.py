@@ -27,6 +27,8 @@ from onnxport_frontend.value_types import Typer
 from onnxport_frontend.weights import Weights, check_tensors, named_tensors
 
 _PARALLEL = (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)
+# The class of what torch.compile makes of a module, by its name: importing torch._dynamo would take a second.
+_COMPILED = "OptimizedModule"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,16 +199,13 @@ def _finish(draft: _Draft, functional: bool) -> Captured:
 
 
 def _check_model(model: object) -> None:
-    """Refuse what is no model, and what wraps one for several devices.
+    """Refuse what is no model, and what wraps one for several devices or for a compiler.
 
     Raises:
         InvalidArgument: with what to pass instead.
     """
-    if isinstance(model, _PARALLEL):
-        kind = type(model).__name__
-        raise InvalidArgument(
-            f"{kind} cannot be exported", hint=f"Export the model inside of it: model.module of the {kind}."
-        )
+    if isinstance(model, torch.nn.Module) and not isinstance(model, torch.jit.ScriptModule):
+        _check_wrappers(model)
     if isinstance(model, type):
         raise InvalidArgument(f"{model.__name__} is a class", hint=f"Make a model of it: {model.__name__}(...).")
     if not isinstance(model, torch.nn.Module) and not private.is_script_object(model):
@@ -221,6 +220,19 @@ def _check_model(model: object) -> None:
             why="where forward has overloads, as in nn.LSTM, a script has only these",
             hint="Call it from the forward of another module, and script that one.",
         )
+
+
+def _check_wrappers(model: torch.nn.Module) -> None:
+    for path, module in model.named_modules():
+        kind = type(module).__name__
+        inner = "module" if isinstance(module, _PARALLEL) else "_orig_mod" if kind == _COMPILED else None
+        if inner is not None:
+            name = f"model.{path}" if path else "model"
+            hint = f"Put the module inside of it into its place: {name} = {name}.{inner}." if path else None
+            raise InvalidArgument(
+                f"{kind} cannot be exported" + (f": {name}" if path else ""),
+                hint=hint or f"Export the model inside of it: model.{inner} of the {kind}.",
+            )
 
 
 def _parameters(model: Any) -> inspect.Signature | None:

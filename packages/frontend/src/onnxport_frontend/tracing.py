@@ -186,6 +186,11 @@ _TRACER_MESSAGES = (
         "Pass a number instead of a truth value, or a tensor.",
     ),
     (
+        "dynamo-optimized function",
+        "the model calls what torch.compile has compiled",
+        "Export the model before it is compiled, or call the original function.",
+    ),
+    (
         "Tracer cannot infer type of",
         "the model passes a value between modules that cannot be traced",
         None,

@@ -136,7 +136,7 @@ def _uninitialized(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...]:
 
 
 def _nothing(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...]:
-    """A print or a warning: the exported model says nothing."""
+    """A print, a warning or a mark for a profiler: the exported model says nothing."""
     return (None,) * len(eqn.outputs)
 
 
@@ -148,5 +148,9 @@ CONTROL: dict[str, Control] = {
     "prim::Uninitialized": _uninitialized,
     "prim::Print": _nothing,
     "aten::warn": _nothing,
+    "profiler::_record_function_enter": _nothing,
+    "profiler::_record_function_enter_new": _nothing,
+    "profiler::_record_function_exit": _nothing,
+    "profiler::_record_function_exit._RecordFunction": _nothing,
     **LISTS,
 }
