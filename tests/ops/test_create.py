@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
+import onnxruntime
 import pytest
 import torch
+from onnxport import NEWEST_OPSET, export
 from onnxport.export import build
 from onnxport.options import ExportOptions
 from onnxport.runtime import create_session, run_session
@@ -109,7 +112,7 @@ DISTRIBUTIONS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("opset", [9, 15, 21])
+@pytest.mark.parametrize("opset", [9, 15, 21, 23, NEWEST_OPSET])
 @pytest.mark.parametrize(
     ("name", "model", "mean", "deviation", "dtype"), DISTRIBUTIONS, ids=[d[0] for d in DISTRIBUTIONS]
 )
@@ -124,13 +127,39 @@ def test_distributions(
     assert abs(drawn.double().std().item() / deviation - 1) < 0.05
 
 
-def test_draws_differ() -> None:
-    """Two draws of one model are not one node."""
-    both = _draw(lambda x: torch.stack([torch.rand_like(x), torch.rand_like(x)]), torch.zeros(100), 18)
+@pytest.mark.parametrize("opset", [18, 23])
+def test_draws_differ(opset: int) -> None:
+    """Two draws of one model are not one node, and say nothing of each other."""
+    both = _draw(lambda x: torch.stack([torch.rand_like(x), torch.rand_like(x)]), torch.zeros(COUNT), opset)
     assert not torch.equal(both[0], both[1])
+    assert abs(torch.corrcoef(both)[0, 1].item()) < 6 / math.sqrt(COUNT)
 
 
-@pytest.mark.parametrize("opset", [11, 18])
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_uniform_numbers_without_a_generator(kind: torch.dtype) -> None:
+    """Where the runtime has no kernel: each tenth of the range gets its share, no number is 1, runs are independent."""
+
+    class Model(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.rand_like(x)
+
+    axes = {"x": {0: "rows", 1: "columns"}}
+    example = torch.zeros(2, 3, dtype=kind)
+    program = export(Model(), (example,), opset_version=23, input_names=["x"], dynamic_axes=axes)
+    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
+    many, again = (session.run(None, {"x": torch.zeros(100, 400, dtype=kind).numpy()})[0] for _ in range(2))
+    assert many.dtype == torch.zeros(0, dtype=kind).numpy().dtype
+    counts, _ = np.histogram(many, 10, (0, 1))
+    assert (abs(counts - 4000) < 6 * math.sqrt(4000)).all()
+    assert 0 <= many.min() < 0.001 < 0.999 < many.max() < 1
+    assert abs(np.corrcoef(many.ravel(), again.ravel())[0, 1]) < 6 / math.sqrt(many.size)
+    # The same position of runs that follow each other.
+    single = np.array([session.run(None, {"x": np.zeros((1, 1), many.dtype)})[0].item() for _ in range(2000)])
+    assert abs(np.corrcoef(single[1:], single[:-1])[0, 1]) < 6 / math.sqrt(2000)
+    assert session.run(None, {"x": np.zeros((0, 4), many.dtype)})[0].shape == (0, 4)
+
+
+@pytest.mark.parametrize("opset", [11, 18, 23])
 def test_permutations_hold_each_number_once(opset: int) -> None:
     drawn = _draw(lambda x: torch.randperm(x.size(0)), torch.zeros(50), opset)
     assert drawn.dtype is torch.int64
@@ -138,7 +167,7 @@ def test_permutations_hold_each_number_once(opset: int) -> None:
     assert drawn.tolist() != list(range(50))
 
 
-@pytest.mark.parametrize("opset", [11, 18])
+@pytest.mark.parametrize("opset", [11, 18, 23])
 def test_draws_without_replacement_differ(opset: int) -> None:
     drawn = _draw(lambda x: torch.multinomial(x + torch.arange(1.0, 6.0), 4), torch.zeros(200, 5), opset)
     assert drawn.shape == (200, 4)
