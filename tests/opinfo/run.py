@@ -25,10 +25,12 @@ import onnx
 import onnxport
 import onnxruntime
 import torch
-from cases import Outcome, names, run_case
+from cases import SAMPLES, Outcome, names, run_case
 from onnxport_symbolics import default_registry
 
 Case = tuple[int, str, str]
+#: The opsets, the number of samples a case, the seed of the samples.
+Settings = tuple[list[int], int, int]
 
 
 def main() -> int:
@@ -40,7 +42,7 @@ def main() -> int:
     default_registry()
     start = time.monotonic()
     outcomes: list[Outcome] = []
-    for done, found in enumerate(_run_all(selected, opsets, options.workers, options.timeout_s), 1):
+    for done, found in enumerate(_run_all(selected, opsets, options), 1):
         outcomes += found
         for outcome in found:
             if outcome.status in options.show:
@@ -71,11 +73,12 @@ def summary(opset: int, outcomes: list[Outcome]) -> str:
     )
 
 
-def _run_all(cases: list[Case], opsets: list[int], workers: int, timeout_s: float) -> Iterator[list[Outcome]]:
+def _run_all(cases: list[Case], opsets: list[int], options: argparse.Namespace) -> Iterator[list[Outcome]]:
     """Run cases in processes, which are replaced when one dies or takes too long."""
     waiting = collections.deque(cases)
     running: dict[multiprocessing.connection.Connection, tuple[_Worker, Case, float]] = {}
-    idle = [_Worker(opsets) for _ in range(workers)]
+    limit_s, settings = options.timeout_s, (opsets, options.samples, options.seed)
+    idle = [_Worker(settings) for _ in range(options.workers)]
     while waiting or running:
         while idle and waiting:
             worker, case = idle.pop(), waiting.popleft()
@@ -88,13 +91,13 @@ def _run_all(cases: list[Case], opsets: list[int], workers: int, timeout_s: floa
                 idle.append(worker)
             except (EOFError, ConnectionError):
                 yield _failed(case, opsets, "crash", "the process died")
-                idle.append(_Worker(opsets))
+                idle.append(_Worker(settings))
         for pipe, (worker, case, start) in list(running.items()):
-            if time.monotonic() - start > timeout_s:
+            if time.monotonic() - start > limit_s:
                 del running[pipe]
                 worker.process.kill()
-                yield _failed(case, opsets, "timeout", f"more than {timeout_s:.0f} s")
-                idle.append(_Worker(opsets))
+                yield _failed(case, opsets, "timeout", f"more than {limit_s:.0f} s")
+                idle.append(_Worker(settings))
     for worker in idle:
         worker.pipe.close()
 
@@ -102,23 +105,24 @@ def _run_all(cases: list[Case], opsets: list[int], workers: int, timeout_s: floa
 class _Worker:
     """A process that runs one case after the other."""
 
-    def __init__(self, opsets: list[int]) -> None:
+    def __init__(self, settings: Settings) -> None:
         context = multiprocessing.get_context("forkserver")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs, opsets), daemon=True)
+        self.process = context.Process(target=_work, args=(theirs, settings), daemon=True)
         self.process.start()
         theirs.close()
 
 
-def _work(pipe: Any, opsets: list[int]) -> None:
+def _work(pipe: Any, settings: Settings) -> None:
     torch.set_num_threads(1)
     registry = default_registry()
+    opsets, samples, seed = settings
     while True:
         try:
             index, _, dtype = pipe.recv()
         except EOFError:
             return
-        pipe.send(run_case(index, dtype, opsets, registry))
+        pipe.send(run_case(index, dtype, opsets, registry, samples, seed))
 
 
 def _failed(case: Case, opsets: list[int], status: str, detail: str) -> list[Outcome]:
@@ -139,6 +143,8 @@ def _parser() -> argparse.ArgumentParser:
         "--dtype", nargs="+", default=["float32", "int64", "bool"], help="element types (default: float32 int64 bool)"
     )
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth case")
+    parser.add_argument("--samples", type=int, default=SAMPLES, help=f"samples a case (default: {SAMPLES})")
+    parser.add_argument("--seed", type=int, default=0, help="of the samples' numbers (default: 0)")
     parser.add_argument("--workers", type=int, default=multiprocessing.cpu_count(), help="processes")
     parser.add_argument("--timeout-s", type=float, default=60.0, help="seconds for one case")
     parser.add_argument("--json", type=Path, help="where to write the results")

@@ -101,7 +101,8 @@ def polygamma(op: Op, n: int, self: Value) -> Value:
     if n == 0:
         return digamma(op, self)
     if n == 1:
-        return _trigamma(op, as_float(op, self))
+        x = as_float(op, self)
+        return op.cast(_trigamma(op, x if op.dtype(x).bits > 16 else op.cast(x, DType.FLOAT32)), op.dtype(x))
     x = wide(op, self)
     mirrored = op.Less(x, number(op, 0))
     positive = op.Where(mirrored, op.Sub(number(op, 1), x), x)
