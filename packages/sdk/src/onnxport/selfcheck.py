@@ -207,17 +207,39 @@ def _variants(symbols: Mapping[str, int]) -> Iterator[tuple[dict[str, int], bool
 
 
 def _varied(captured: Captured, item: Input, sizes: Mapping[str, int], mirrored: bool) -> Any:
-    """The example of an input with its elements repeated up to the wanted sizes: they stay values the model takes."""
+    """The example of an input with its elements repeated up to the wanted sizes: they stay values the model takes.
+
+    The copies of floats differ by their scale, and indices that are in order stay so: equal scores would have no
+    order that two programs agree on, and lengths and offsets must be sorted.
+    """
     example = captured.example_inputs[item.name]
     shape = item.var.type.shape if isinstance(item.var.type, TensorType) else None
     if not isinstance(example, torch.Tensor) or shape is None:
         return example
+    floating = example.dtype.is_floating_point
+    order = None if floating else _order(example)
+    scaled = floating and bool((example != example.round()).any())
     for axis, dim in enumerate(shape):
         wanted = evaluate(dim, sizes)
         size = example.shape[axis]
         if wanted is not None and wanted != size and size:
-            example = example.index_select(axis, torch.arange(wanted, device=example.device) % size)
-    return _mirrored(example) if mirrored and example.dtype.is_floating_point and example.numel() else example
+            places = torch.arange(wanted, device=example.device)
+            example = example.index_select(axis, places % size)
+            if scaled:
+                copies = (places // size).to(example.dtype).reshape([-1] + [1] * (example.dim() - axis - 1))
+                example = example * (1 - (0.03 + 0.01 * axis) * copies / (1 + copies))
+    if order is not None:
+        example = example.sort(descending=order).values
+    return _mirrored(example) if mirrored and floating and example.numel() else example
+
+
+def _order(example: torch.Tensor) -> bool | None:
+    """Whether the elements of a rank-1 tensor descend; None where they are in no order."""
+    if example.dim() != 1 or example.shape[0] < 2 or example.dtype is torch.bool:
+        return None
+    if bool((example[1:] >= example[:-1]).all()):
+        return False
+    return True if bool((example[1:] <= example[:-1]).all()) else None
 
 
 def _mirrored(example: torch.Tensor) -> torch.Tensor:
@@ -257,11 +279,18 @@ def _is_sensitive(
     results; a difference then says nothing about the export.
     """
     nudged = {
-        name: value * (1 + 2e-6) if isinstance(value, torch.Tensor) and value.dtype.is_floating_point else value
+        name: _nudged(value) if isinstance(value, torch.Tensor) and value.dtype.is_floating_point else value
         for name, value in inputs.items()
     }
     again = replay(torch_model, captured.signature, nudged, training)
     return any(compare_values(a, b) is not None for a, b in zip(expected, again, strict=True))
+
+
+def _nudged(value: torch.Tensor) -> torch.Tensor:
+    """Each element a little larger, every one by another amount: equal ones are so no longer."""
+    largest = float(value.abs().max()) if value.numel() else 0.0
+    steps = torch.linspace(1e-6, 3e-6, value.numel(), dtype=torch.float64, device=value.device).reshape(value.shape)
+    return (value.double() * (1 + 2e-6) + (largest or 1.0) * steps).to(value.dtype)
 
 
 def _failure(captured: Captured, what: str, why: str) -> OnnxExporterError:
