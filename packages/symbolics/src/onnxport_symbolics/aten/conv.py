@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from onnxport_ir import Value
 
-from onnxport_symbolics.aten.integer_conv import KINDS, convolve, convolve_transposed
+from onnxport_symbolics.aten.integer_conv import convolve, convolve_transposed, is_sliced
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.registry import aten
 
@@ -34,7 +34,7 @@ def convolution(
     if not transposed:
         return _conv(op, input, weight, bias, stride, pads, dilation, groups)
     strides = spread(stride, spatial)
-    if op.dtype(input) in KINDS:
+    if is_sliced(op, input, weight):
         extra, steps = spread(output_padding, spatial), spread(dilation, spatial)
         return unbatched(
             op,
@@ -276,7 +276,7 @@ def _conv(
     groups: int,
 ) -> Value:
     spatial = op.rank(weight) - 2
-    if op.dtype(input) in KINDS:
+    if is_sliced(op, input, weight):
         strides, steps = spread(stride, spatial), spread(dilation, spatial)
         return unbatched(op, input, spatial, lambda x: convolve(op, x, weight, bias, strides, pads, steps, groups))
     _check_dtype(op, input)

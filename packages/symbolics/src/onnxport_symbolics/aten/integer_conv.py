@@ -1,4 +1,7 @@
-"""Convolutions of whole numbers, which ONNX has of bytes only: exact sums of products of shifted slices."""
+"""Convolutions as sums of products of shifted slices.
+
+Exact ones of whole numbers, which ONNX has of bytes only, and those of float64, which ONNX Runtime lacks.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,20 @@ from onnxport_symbolics.integers import INT64_MAX
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.shaping import full, reshape, unsqueeze
 
-#: What ONNX Runtime multiplies matrices of.
-KINDS = frozenset({DType.INT32, DType.INT64})
+# What ONNX Runtime multiplies matrices of.
+_WHOLE = frozenset({DType.INT32, DType.INT64})
 #: So many slices, one per element of the kernel, are not worth a model.
 _MOST_SLICES = 512
+
+
+def is_sliced(op: Op, x: Value, weight: Value) -> bool:
+    """Whether a convolution of ``x`` is to be written as slices."""
+    dtype = op.dtype(x)
+    if dtype is not DType.FLOAT64:
+        return dtype in _WHOLE
+    sizes = [size for size in op.sizes(weight)[2:] if isinstance(size, int)]
+    # A larger one is left to runtimes that have it.
+    return len(sizes) == op.rank(weight) - 2 and 0 < math.prod(sizes) <= _MOST_SLICES
 
 
 def convolve(
@@ -31,16 +44,8 @@ def convolve(
 ) -> Value:
     """A convolution; x (N, C, *), weight (M, C / groups, *), pads of all beginnings, then of all ends."""
     kernel, spatial = _kernel(op, weight), len(stride)
-    x = _pad(op, x, pads[:spatial], pads[spatial:])
-    slices = []
-    for offset in itertools.product(*map(range, kernel)):
-        starts = [o * d for o, d in zip(offset, dilation, strict=True)]
-        # What stands behind, counted from the end, makes all slices equally long.
-        behind = [(k - 1 - o) * d for k, o, d in zip(kernel, offset, dilation, strict=True)]
-        ends = [-count or INT64_MAX for count in behind]
-        axes = list(range(2, spatial + 2))
-        part = op.Slice(x, op.const(starts), op.const(ends), op.const(axes), op.const(list(stride)))
-        slices.append(unsqueeze(op, part, [2]))
+    x = pad_with_zeros(op, x, pads[:spatial], pads[spatial:])
+    slices = [unsqueeze(op, part, [2]) for part in slices_of_windows(op, x, kernel, stride, dilation)]
     stacked = op.Concat(*slices, axis=2)
     sizes = op.dims(slices[0])
     rows = op.dim(weight, 0)
@@ -82,6 +87,21 @@ def convolve_transposed(
     return convolve(op, x, factors, bias, [1] * spatial, [*before, *after], dilation, groups)
 
 
+def slices_of_windows(
+    op: Op, x: Value, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> list[Value]:
+    """What each element of a kernel meets as it moves over the last axes of ``x``, one slice for each."""
+    slices = []
+    for offset in itertools.product(*map(range, kernel)):
+        starts = [o * d for o, d in zip(offset, dilation, strict=True)]
+        # What stands behind, counted from the end, makes all slices equally long.
+        behind = [(k - 1 - o) * d for k, o, d in zip(kernel, offset, dilation, strict=True)]
+        ends = [-count or INT64_MAX for count in behind]
+        axes = list(range(2, len(kernel) + 2))
+        slices.append(op.Slice(x, op.const(starts), op.const(ends), op.const(axes), op.const(list(stride))))
+    return slices
+
+
 def _kernel(op: Op, weight: Value) -> list[int]:
     kernel = [_known(op, weight, axis) for axis in range(2, op.rank(weight))]
     if not 0 < math.prod(kernel) <= _MOST_SLICES:
@@ -96,7 +116,7 @@ def _known(op: Op, weight: Value, axis: int) -> int:
     return size
 
 
-def _pad(op: Op, x: Value, before: Sequence[int], after: Sequence[int]) -> Value:
+def pad_with_zeros(op: Op, x: Value, before: Sequence[int], after: Sequence[int]) -> Value:
     """Zeros around ``x``; negative numbers cut."""
     if not any(before) and not any(after):
         return x

@@ -25,6 +25,7 @@ _Write = Callable[[Op, Value, dict[str, Any]], Value]
     "Asinh",
     "Atanh",
     "Cosh",
+    "Gelu",
     "GridSample",
     "HardSwish",
     "MeanVarianceNormalization",
