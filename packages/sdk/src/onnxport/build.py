@@ -65,7 +65,9 @@ def build(
     with journal.timed("passes"):
         model.store_weights = options.export_params
         model.keep_initializers_as_inputs = options.keep_initializers_as_inputs
-        journal.changes = passes.run(options.pipeline, model)
+        # A module that becomes a function keeps its nodes to itself.
+        pipeline = [step for step in options.pipeline if functions is None or not step.joins_modules]
+        journal.changes = passes.run(pipeline, model)
         if functions is not None:
             functions.apply(model)
         if session is not None:

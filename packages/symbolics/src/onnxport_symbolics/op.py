@@ -24,6 +24,7 @@ from onnxport_symbolics.carriers import has_kernel
 from onnxport_symbolics.emitter import IMPURE, Emitter, Scope, call_key, is_static
 from onnxport_symbolics.schemas import Formal, Schema, first_opset, newest_schema, schema_at
 from onnxport_symbolics.simplify import simplify
+from onnxport_symbolics.size_vectors import vector
 
 _Attr = onnx.defs.OpSchema.AttrType
 
@@ -218,20 +219,7 @@ class Op:
 
     def ints(self, items: Sequence[Int]) -> Value:
         """Integers, known or not, as a value of rank 1 and type int64."""
-        if all(isinstance(item, int) for item in items):
-            return self.const(np.array(items, np.int64))
-        parts: list[Value] = []
-        run: list[int] = []
-        for item in [*items, None]:
-            if isinstance(item, int):
-                run.append(item)
-                continue
-            if run:
-                parts.append(self.const(np.array(run, np.int64)))
-                run = []
-            if item is not None:
-                parts.append(self.Reshape(self.cast(item, DType.INT64), [1]) if item.rank != 1 else item)
-        return parts[0] if len(parts) == 1 else self.Concat(*parts, axis=0)
+        return vector(self, items)
 
     def cast(self, value: Value, dtype: DType) -> Value:
         """``value`` as ``dtype``; itself if it is that already."""
