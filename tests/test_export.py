@@ -411,8 +411,6 @@ def test_optimize_false_gives_the_same_values() -> None:
         ("dynamic_shapes", {"x": {}}),
         ("custom_translation_table", {}),
         ("dump_exported_program", True),
-        ("fallback", True),
-        ("operator_export_type", torch.onnx.OperatorExportTypes.ONNX_ATEN),
     ],
 )
 def test_parameters_for_later_are_refused(name: str, value: object, tmp_path: Path) -> None:
@@ -423,8 +421,8 @@ def test_parameters_for_later_are_refused(name: str, value: object, tmp_path: Pa
 
 
 def test_all_parameters_for_later_are_named_at_once() -> None:
-    with pytest.raises(NotYetSupported, match=r"dynamo=True, fallback=True"):
-        onnxport.export(Sum(), (torch.ones(2, 2),), dynamo=True, fallback=True)
+    with pytest.raises(NotYetSupported, match=r"dynamo=True, dump_exported_program=True"):
+        onnxport.export(Sum(), (torch.ones(2, 2),), dynamo=True, dump_exported_program=True)
 
 
 def test_values_that_ask_for_nothing_are_taken() -> None:
@@ -435,6 +433,7 @@ def test_values_that_ask_for_nothing_are_taken() -> None:
         do_constant_folding=True,
         artifacts_dir="reports",
         dynamo=False,
+        fallback=True,
     )
     assert not os.path.exists("reports")
 

@@ -320,12 +320,12 @@ def test_operators_without_handler_fall_through():
         onnxport.export(model, x)
     kinds = onnxport.OperatorExportTypes
     proto = onnxport.export(model, x, operator_export_type=kinds.ONNX_FALLTHROUGH).model_proto
-    assert ops(proto) == ["aten::igamma", "Relu"]
+    assert ops(proto) == ["org.pytorch.aten::igamma", "Relu"]
     proto = onnxport.export(model, x, operator_export_type=kinds.ONNX_ATEN_FALLBACK).model_proto
-    assert ops(proto) == ["aten::ATen", "Relu"]
+    assert ops(proto) == ["org.pytorch.aten::ATen", "Relu"]
     assert {a.name: a.s for a in proto.graph.node[0].attribute} == {"operator": b"igamma", "overload_name": b""}
-    with pytest.raises(onnxport.errors.NotYetSupported):
-        onnxport.export(model, x, operator_export_type=kinds.ONNX_ATEN)
+    proto = onnxport.export(model, x, operator_export_type=kinds.ONNX_ATEN).model_proto
+    assert ops(proto) == ["org.pytorch.aten::ATen", "org.pytorch.aten::ATen"]
 
 
 def test_an_error_in_a_symbolic_method_says_where_it_was_called():

@@ -196,7 +196,7 @@ def test_lists_as_operands(lowered):
 
 def test_at_is_a_node_of_torch(lowered):
     model = lowered(lambda g, x: g.at("foo", x, overload_name="out", axis_i=1), results=[f32(N, 3)])
-    assert model.ops == ["aten::ATen"]
+    assert model.ops == ["org.pytorch.aten::ATen"]
     assert model.attributes == {"operator": b"foo", "overload_name": b"out", "axis": 1}
 
 

@@ -72,3 +72,10 @@ def schema_arguments(namespace: str, name: str, overload: str) -> list[Argument]
     if schema is None:
         return None
     return [Argument(item.name, str(item.type), item.default_value) for item in schema.arguments]
+
+
+def gives_tensors(namespace: str, name: str, overload: str) -> bool:
+    """Whether an operator of torch has results, and all of them are tensors."""
+    packet = getattr(getattr(torch.ops, namespace), name, None)
+    schema = getattr(getattr(packet, overload or "default", None), "_schema", None)
+    return schema is not None and bool(schema.returns) and all(str(item.type) == "Tensor" for item in schema.returns)

@@ -15,6 +15,7 @@ from onnxport_symbolics.binder import Lowered
 from onnxport_symbolics.schemas import Schema, first_opset, schema_at
 
 from onnxport_custom_ops.attributes import check_attributes, read_attributes
+from onnxport_custom_ops.keep import domain_of
 from onnxport_custom_ops.scalar_types import from_torch
 from onnxport_custom_ops.values import SymbolicValue, Views
 
@@ -91,6 +92,7 @@ class GraphContext:
         given = [self._operand(arg) for arg in raw_args]
         if domain:
             call = Call(op_type, [self._constant_of(item) for item in given], attributes, outputs)
+            domain = domain_of(domain)
         else:
             schema = self._schema(op_type)
             check_attributes(schema, self.opset, attributes)

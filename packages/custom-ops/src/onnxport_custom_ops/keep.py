@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from onnxport_ir import OpName, TensorLiteral, Value
+import numpy as np
+from onnxport_ir import Device, DType, OpName, TensorLiteral, Value
 from onnxport_ir.errors import NeedsStatic, UnsupportedCase
 from onnxport_ir.graph import AttrValue
 from onnxport_symbolics import Call, Op
@@ -27,14 +28,24 @@ class Keeping:
     Attributes:
         custom: operators outside of torch.
         aten: torch's operators, as ``aten::ATen`` nodes.
-        fallthrough: torch's operators, under their own names.
+        all_aten: those that could be converted as well.
+        fallthrough: all operators, under their own names.
         autograd_inlining: whether calls of ``autograd.Function`` are followed instead.
     """
 
     custom: bool = False
     aten: bool = False
+    all_aten: bool = False
     fallthrough: bool = False
     autograd_inlining: bool = True
+
+    def prefers(self, name: OpName) -> bool:
+        """Whether an operator stays although it has a handler: one whose results are tensors."""
+        return (
+            self.all_aten
+            and name.namespace == "aten"
+            and private.gives_tensors(name.namespace, name.name, name.overload)
+        )
 
     def keeps(self, name: OpName) -> bool:
         """Whether an operator without a handler stays."""
@@ -44,20 +55,33 @@ class Keeping:
 
 
 def keep_operator(keeping: Keeping, name: OpName, op: Op, names: Sequence[str], args: Sequence[Lowered]) -> Lowered:
-    """A node that stands for an operator: tensors are inputs, everything else is an attribute of that name.
+    """A node that stands for an operator.
+
+    A custom operator's tensors are inputs of the node, everything else is an attribute of that name. What
+    ``operator_export_type`` keeps is written as torch's exporter does: all arguments are inputs, in the schema's order.
 
     Raises:
-        NeedsStatic: if an argument that is no tensor depends on the input.
+        NeedsStatic: if an argument of a custom operator that is no tensor depends on the input.
         UnsupportedCase: for what a node cannot hold.
     """
-    domain, op_type = name.namespace, name.name
-    operands, attributes = _split(name, op, names, args)
-    if keeping.aten and not keeping.fallthrough and domain == "aten":
-        attributes |= {"operator": op_type, "overload_name": name.overload}
-        op_type = "ATen"
-    elif name.overload:
-        attributes["overload_name"] = name.overload
-    return _emit(op, Call(op_type, operands, attributes), domain)
+    op_type = name.name
+    if name.namespace not in _TORCH and keeping.custom:
+        operands, attributes = _split(name, op, names, args)
+        if name.overload:
+            attributes["overload_name"] = name.overload
+    else:
+        operands, attributes = _in_order(name, op, args), {}
+        if keeping.aten and not keeping.fallthrough:
+            attributes = {"operator": op_type, "overload_name": name.overload}
+            op_type = "ATen"
+        elif name.overload:
+            attributes["overload_name"] = name.overload
+    return _emit(op, Call(op_type, operands, attributes), domain_of(name.namespace))
+
+
+def domain_of(namespace: str) -> str:
+    """The domain of nodes that stand for operators of a namespace: that of torch's own has a longer name in files."""
+    return f"org.pytorch.{namespace}" if namespace in ("aten", "_caffe2") else namespace
 
 
 def keep_function(op: Op, function: type, arguments: Sequence[Any]) -> Lowered:
@@ -81,6 +105,39 @@ def _emit(op: Op, call: Call, domain: str) -> Lowered:
     call.num_results = max(len(op.expected), 1)
     results = op.emit(call, domain)
     return results[0] if len(results) == 1 else results
+
+
+def _in_order(name: OpName, op: Op, args: Sequence[Lowered]) -> list[Value | None]:
+    """All arguments as operands: numbers, texts and lists of numbers are constants, lists of tensors sequences."""
+    operands = [_constant(name, op, arg) for arg in args]
+    while operands and operands[-1] is None:
+        operands.pop()
+    return operands
+
+
+def _constant(name: OpName, op: Op, arg: Lowered) -> Value | None:
+    if isinstance(arg, tuple):
+        if any(isinstance(item, TensorLiteral) or (isinstance(item, Value) and item.rank != 0) for item in arg):
+            return op.SequenceConstruct(*(_operand(op, item) for item in arg))
+        if any(isinstance(item, Value) for item in arg):
+            return op.ints(arg)
+        items = python_value(arg)
+        return _text(op, items) if any(isinstance(item, str) for item in items) else op.const(items, None if items else DType.INT64)
+    if arg is None or isinstance(arg, TensorLiteral | Value):
+        return _operand(op, arg)
+    value = python_value(arg)
+    if isinstance(arg, Device):
+        # A model has no devices.
+        return None
+    if isinstance(value, str):
+        return _text(op, value)
+    if not isinstance(value, bool | int | float):
+        raise UnsupportedCase(f"{name} as a node", why=f"its argument {value!r} is no tensor, number or text")
+    return op.const(value)
+
+
+def _text(op: Op, text: Any) -> Value:
+    return op.const(np.array(text, object), DType.STRING)
 
 
 def _split(

@@ -99,14 +99,15 @@ class Session:
             return Handler(name, self._call_function, _WHOLE, "onnxport-custom-ops")
         registered = self._registered.get(str(name)) or self._registered.get(name.base)
         if registered is None:
-            return None
+            return self._kept(name) if self.keeping.prefers(name) else None
         call = lambda op, names, args: self._call(registered, name, op, names, args)  # noqa: E731 - a partial of sorts
         return Handler(name, call, _WHOLE, registered.origin)
 
     def last_resort(self, name: OpName) -> Handler | None:
         """The handler of an operator that has no other: keeps it as a node, if that is asked for."""
-        if not self.keeping.keeps(name):
-            return None
+        return self._kept(name) if self.keeping.keeps(name) else None
+
+    def _kept(self, name: OpName) -> Handler:
         keep = lambda op, names, args: keep_operator(self.keeping, name, op, names, args)  # noqa: E731 - as above
         return Handler(name, keep, _WHOLE, "onnxport-custom-ops")
 

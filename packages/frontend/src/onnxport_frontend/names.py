@@ -57,7 +57,9 @@ class Naming:
         self._problems: list[str] = []
         self._inputs = _checked("input_names", input_names, self._problems)
         self._outputs = _checked("output_names", output_names, self._problems)
-        self._axes = dynamic_axes or {}
+        self._axes: DynamicAxes = dynamic_axes if isinstance(dynamic_axes, Mapping) else {}
+        if dynamic_axes is not None and not isinstance(dynamic_axes, Mapping):
+            self._problems.append(f"dynamic_axes is a {type(dynamic_axes).__name__}: it must be a mapping of names")
         self._unused = dict.fromkeys(self._axes)
         self._names: list[str] = []
         self._for_params: list[str] = []
@@ -114,7 +116,8 @@ class Naming:
 def _checked(what: str, names: Sequence[str] | None, problems: list[str]) -> list[str]:
     if names is None:
         return []
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+    given: object = names
+    if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
         problems.append(f"{what} must be a sequence of texts")
         return []
     if not all(names):

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from onnxport_custom_ops import Session
+from onnxport_custom_ops import Keeping, Session
 from onnxport_frontend import capture
 from onnxport_frontend.script import class_name
 from onnxport_ir.verbose_text import format_model
@@ -18,7 +18,17 @@ from onnxport.collector import collector_paused
 from onnxport.journal import Journal
 from onnxport.mode import is_trained
 from onnxport.module_functions import ModuleFunctions
-from onnxport.options import DEFAULT_OPSET, Custom, ExportOptions, Optimize, TrainingMode, keeping_of, later_parameters
+from onnxport.options import (
+    DEFAULT_OPSET,
+    Custom,
+    ExportOptions,
+    Optimize,
+    TrainingMode,
+    check_choices,
+    keeping_of,
+    later_parameters,
+)
+from onnxport.problems import Problems
 from onnxport.program import ONNXProgram
 from onnxport.report import report_path, reporting
 from onnxport.selfcheck import Checked, OnFrozen, check_other_inputs, is_cheap, report_unchecked
@@ -52,7 +62,7 @@ def export(
     dump_exported_program: bool = False,
     artifacts_dir: str | os.PathLike[str] = ".",
     fallback: bool = False,
-    training: TrainingMode | int = TrainingMode.EVAL,
+    training: TrainingMode | int | None = TrainingMode.EVAL,
     operator_export_type: Any = None,
     do_constant_folding: bool = True,
     custom_opsets: Mapping[str, int] | None = None,
@@ -94,9 +104,9 @@ def export(
         profile: True takes the time of lowering each operator, for the report and ``ONNXProgram.operator_timings``.
         dump_exported_program: not supported yet; belongs to ``dynamo=True``.
         artifacts_dir: where reports go; without a report it has no effect.
-        fallback: not supported yet; belongs to ``dynamo=True``.
+        fallback: has no effect: the exporter to fall back to is this one.
         training: the mode that the model is captured in; it is put back afterwards.
-        operator_export_type: ``ONNX_ATEN_FALLBACK`` keeps torch's operators that cannot be converted as ``aten::ATen``
+        operator_export_type: ``ONNX_ATEN_FALLBACK`` keeps torch's operators that cannot be converted as ``ATen``
             nodes, ``ONNX_FALLTHROUGH`` keeps all such operators under their names; see :class:`OperatorExportTypes`.
         do_constant_folding: False stores every weight as the model has it, and computes what is made from weights in
             the exported model. In training, and where weights are inputs, this is so in any case.
@@ -128,21 +138,25 @@ def export(
         VerificationFailed: if the check shows other outputs than torch's, for another reason.
         WriteFailed: if the file cannot be written.
     """
-    later_parameters(
+    problems = Problems()
+    problems.read(
+        None,
+        later_parameters,
         dynamo=dynamo,
         dynamic_shapes=dynamic_shapes,
         custom_translation_table=custom_translation_table,
         dump_exported_program=dump_exported_program,
-        fallback=fallback,
     )
-    mode = TrainingMode.of(training).module_mode
+    mode = problems.read(TrainingMode.EVAL, TrainingMode.of, training).module_mode
     # Whoever trains a model or gives it other weights knows them by their own names and shapes.
     keeps_weights = keep_initializers_as_inputs or not export_params or is_trained(model, mode)
-    options = ExportOptions(
-        target=Target(
-            DEFAULT_OPSET if opset_version is None else opset_version,
-            folds_weights=bool(do_constant_folding) and not keeps_weights,
-        ),
+    folds_weights = bool(do_constant_folding) and not keeps_weights
+    opset = DEFAULT_OPSET if opset_version is None else opset_version
+    target = problems.read(Target(DEFAULT_OPSET), Target, opset, folds_weights=folds_weights)
+    options = problems.read(
+        ExportOptions(target),
+        ExportOptions,
+        target,
         export_params=export_params,
         keep_initializers_as_inputs=keep_initializers_as_inputs,
         do_constant_folding=do_constant_folding,
@@ -150,10 +164,13 @@ def export(
         loops=loops,
         complex_pairs=complex_pairs,
     )
-    session = Session(options.target.opset, keeping_of(custom, operator_export_type, autograd_inlining), custom_opsets)
-    verifying = VerifyOptions.of(verify)
-    functions = ModuleFunctions.of(export_modules_as_functions, model, options.target.opset)
-    journal = Journal(class_name(model), options.target.opset, operators={} if profile else None)
+    keeping = problems.read(Keeping(), keeping_of, custom, operator_export_type, autograd_inlining)
+    session = problems.read(Session(target.opset), Session, target.opset, keeping, custom_opsets)
+    verifying = problems.read(None, VerifyOptions.of, verify)
+    functions = problems.read(None, ModuleFunctions.of, export_modules_as_functions, model, target.opset)
+    problems.read(None, check_choices, check, on_frozen)
+    problems.raise_all()
+    journal = Journal(class_name(model), target.opset, operators={} if profile else None)
     reported = report_path(artifacts_dir, f, journal.model_class) if report else None
     with collector_paused(), reporting(journal, reported):
         with journal.timed("capture"):

@@ -26,11 +26,13 @@ class TrainingMode(enum.IntEnum):
 
     @classmethod
     def of(cls, mode: object) -> TrainingMode:
-        """Read a mode of ours, of torch's, or its number.
+        """Read a mode of ours, of torch's, its number, or None for ``EVAL``.
 
         Raises:
             InvalidArgument: if it is none.
         """
+        if mode is None:
+            return cls.EVAL
         name = getattr(mode, "name", None)
         if isinstance(name, str) and name in cls.__members__:
             return cls[name]
@@ -47,9 +49,9 @@ class TrainingMode(enum.IntEnum):
 class OperatorExportTypes(enum.IntEnum):
     """What becomes of operators without a handler; the values are those of ``torch.onnx.OperatorExportTypes``.
 
-    ``ONNX`` refuses them. ``ONNX_ATEN_FALLBACK`` keeps those of torch as ``aten::ATen`` nodes, ``ONNX_FALLTHROUGH``
-    keeps all under their own names; both keep calls of ``autograd.Function``. ``ONNX_ATEN``, which would keep what
-    does have a handler, is not supported.
+    ``ONNX`` refuses them. ``ONNX_ATEN_FALLBACK`` keeps those of torch as ``ATen`` nodes of the domain
+    ``org.pytorch.aten``, ``ONNX_FALLTHROUGH`` keeps all under their own names; both keep calls of
+    ``autograd.Function``. ``ONNX_ATEN`` keeps also those of torch that have a handler, if their results are tensors.
     """
 
     ONNX = 0
@@ -63,25 +65,18 @@ class OperatorExportTypes(enum.IntEnum):
 
         Raises:
             InvalidArgument: if it is none.
-            NotYetSupported: for ``ONNX_ATEN``.
         """
         name = getattr(kind, "name", None)
         if isinstance(name, str) and name in cls.__members__:
-            found = cls[name]
-        elif isinstance(kind, int) and not isinstance(kind, bool) and kind in list(cls):
-            found = cls(kind)
-        elif kind is None:
-            found = cls.ONNX
-        else:
-            raise InvalidArgument(
-                f"operator_export_type={kind!r} is no OperatorExportTypes",
-                hint="Use onnxport.OperatorExportTypes.ONNX.",
-            )
-        if found is cls.ONNX_ATEN:
-            raise NotYetSupported(
-                "operator_export_type=ONNX_ATEN keeps operators that ONNX has", hint="Use ONNX_ATEN_FALLBACK."
-            )
-        return found
+            return cls[name]
+        if isinstance(kind, int) and not isinstance(kind, bool) and kind in list(cls):
+            return cls(kind)
+        if kind is None:
+            return cls.ONNX
+        raise InvalidArgument(
+            f"operator_export_type={kind!r} is no OperatorExportTypes",
+            hint="Use onnxport.OperatorExportTypes.ONNX.",
+        )
 
 
 #: What becomes of custom operators without a symbolic function.
@@ -99,9 +94,10 @@ def keeping_of(custom: str, operator_export_type: object, autograd_inlining: boo
     kind = OperatorExportTypes.of(operator_export_type)
     return Keeping(
         custom=custom == "keep",
-        aten=kind is OperatorExportTypes.ONNX_ATEN_FALLBACK,
+        aten=kind in (OperatorExportTypes.ONNX_ATEN_FALLBACK, OperatorExportTypes.ONNX_ATEN),
+        all_aten=kind is OperatorExportTypes.ONNX_ATEN,
         fallthrough=kind is OperatorExportTypes.ONNX_FALLTHROUGH,
-        autograd_inlining=autograd_inlining and kind is OperatorExportTypes.ONNX,
+        autograd_inlining=autograd_inlining and kind in (OperatorExportTypes.ONNX, OperatorExportTypes.ONNX_ATEN),
     )
 
 
@@ -109,8 +105,8 @@ def keeping_of(custom: str, operator_export_type: object, autograd_inlining: boo
 Optimize = bool | str | Sequence[str]
 
 _ONNXSCRIPT = "onnxscript"
-#: The passes that store weights as something that is computed from them.
-_FOLDS_WEIGHTS = tuple(step.name for step in DEFAULT_PIPELINE if step.folds_weights)
+#: The pass that stores weights as something that is computed from them.
+_FOLDS_WEIGHTS = "transpose-weights"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +144,7 @@ class ExportOptions:
             )
         if self.uses_onnxscript and not self.export_params:
             raise InvalidArgument("optimize with 'onnxscript' and export_params=False: it needs the weights")
-        asked = [name for name in (*_FOLDS_WEIGHTS, _ONNXSCRIPT) if not isinstance(self.optimize, bool)]
+        asked = [name for name in (_FOLDS_WEIGHTS, _ONNXSCRIPT) if not isinstance(self.optimize, bool)]
         against = [repr(name) for name in asked if name in self._passes]
         if against and not self.do_constant_folding:
             raise InvalidArgument(
@@ -169,7 +165,7 @@ class ExportOptions:
     @property
     def pipeline(self) -> list[Pass]:
         """The passes that run, in their order, whatever that of their names."""
-        left_out = () if self.target.folds_weights else _FOLDS_WEIGHTS
+        left_out = () if self.target.folds_weights else (_FOLDS_WEIGHTS,)
         return [step for step in DEFAULT_PIPELINE if step.name in self._passes and step.name not in left_out]
 
     @property
@@ -178,13 +174,27 @@ class ExportOptions:
         return _ONNXSCRIPT in self._passes
 
 
+def check_choices(check: object, on_frozen: object) -> None:
+    """Check the parameters of the check on other inputs.
+
+    Raises:
+        InvalidArgument: for a value that is none of their choices.
+    """
+    wrong = []
+    if not isinstance(check, bool) and check != "auto":
+        wrong.append(f"check={check!r} is none of 'auto', True and False")
+    if on_frozen not in ("error", "warn", "ignore"):
+        wrong.append(f"on_frozen={on_frozen!r} is none of 'error', 'warn' and 'ignore'")
+    if wrong:
+        raise InvalidArgument("; ".join(wrong))
+
+
 #: Parameters of ``export()`` that this release does not act upon, with the value that asks for nothing.
 _LATER: dict[str, object] = {
     "dynamo": False,
     "dynamic_shapes": None,
     "custom_translation_table": None,
     "dump_exported_program": False,
-    "fallback": False,
 }
 
 

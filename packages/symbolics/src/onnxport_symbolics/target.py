@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
+from typing import SupportsIndex
 
 import onnx
 from onnxport_ir.errors import UnknownOpset
@@ -27,8 +29,10 @@ class Target:
     folds_weights: bool = True
 
     def __post_init__(self) -> None:
-        if isinstance(self.opset, bool) or not isinstance(self.opset, int):
+        if isinstance(self.opset, bool) or not isinstance(self.opset, SupportsIndex):
             raise UnknownOpset(f"opset_version must be an integer, not {self.opset!r}")
+        # An integer of numpy, say, becomes one of Python.
+        object.__setattr__(self, "opset", operator.index(self.opset))
         if not OLDEST_OPSET <= self.opset <= NEWEST_OPSET:
             raise UnknownOpset(
                 f"opset {self.opset} is unknown",
