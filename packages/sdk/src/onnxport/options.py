@@ -105,8 +105,8 @@ def keeping_of(custom: str, operator_export_type: object, autograd_inlining: boo
 Optimize = bool | str | Sequence[str]
 
 _ONNXSCRIPT = "onnxscript"
-#: The pass that stores weights as something that is computed from them.
-_FOLDS_WEIGHTS = "transpose-weights"
+#: The passes that store weights as something that is computed from them.
+_FOLDS_WEIGHTS = tuple(step.name for step in DEFAULT_PIPELINE if step.folds_weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class ExportOptions:
             )
         if self.uses_onnxscript and not self.export_params:
             raise InvalidArgument("optimize with 'onnxscript' and export_params=False: it needs the weights")
-        asked = [name for name in (_FOLDS_WEIGHTS, _ONNXSCRIPT) if not isinstance(self.optimize, bool)]
+        asked = [name for name in (*_FOLDS_WEIGHTS, _ONNXSCRIPT) if not isinstance(self.optimize, bool)]
         against = [repr(name) for name in asked if name in self._passes]
         if against and not self.do_constant_folding:
             raise InvalidArgument(
@@ -165,7 +165,7 @@ class ExportOptions:
     @property
     def pipeline(self) -> list[Pass]:
         """The passes that run, in their order, whatever that of their names."""
-        left_out = () if self.target.folds_weights else (_FOLDS_WEIGHTS,)
+        left_out = () if self.target.folds_weights else _FOLDS_WEIGHTS
         return [step for step in DEFAULT_PIPELINE if step.name in self._passes and step.name not in left_out]
 
     @property
