@@ -113,6 +113,19 @@ def test_a_model_of_another_dtype(name: str, dtype: torch.dtype, tolerance: floa
     compare(make().to(dtype), *sizes, dtype=dtype, tolerance=tolerance)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_model_on_a_gpu_is_the_one_on_the_cpu(name: str) -> None:
+    make, *sizes = NETWORKS[name]
+    model = make().eval()
+    example = torch.randn(sizes[0])
+    here = onnxport.export(model, (example,))
+    there = onnxport.export(model.cuda(), (example.cuda(),))
+    assert next(model.parameters()).is_cuda
+    assert there.model_proto.graph == here.model_proto.graph
+    torch.testing.assert_close(there(example.cuda()), here(example))
+
+
 class Autocast(nn.Module):
     def __init__(self, dtype: torch.dtype) -> None:
         super().__init__()
