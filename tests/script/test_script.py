@@ -98,11 +98,15 @@ def clone(value: Any) -> Any:
 def compare(theirs: Any, ours: Any, where: str) -> None:
     """Compare values, shapes, dtypes and structure; a number of the script language is a tensor of rank 0 here."""
     if isinstance(theirs, torch.Tensor):
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5, msg=lambda text: f"{where}: {text}")
+        torch.testing.assert_close(
+            ours, theirs, rtol=1e-4, atol=1e-5, equal_nan=True, msg=lambda text: f"{where}: {text}"
+        )
     elif isinstance(theirs, bool | int | float):
         dtype = {bool: torch.bool, int: torch.int64, float: torch.float64}[type(theirs)]
         found = torch.as_tensor(ours, dtype=dtype if not isinstance(ours, torch.Tensor) else None)
-        torch.testing.assert_close(found, torch.tensor(theirs, dtype=dtype), rtol=1e-6, atol=1e-9, msg=where)
+        torch.testing.assert_close(
+            found, torch.tensor(theirs, dtype=dtype), rtol=1e-6, atol=1e-9, equal_nan=True, msg=where
+        )
     elif theirs is None or isinstance(theirs, str):
         assert ours == theirs, where
     elif isinstance(theirs, dict):

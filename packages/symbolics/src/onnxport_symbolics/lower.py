@@ -53,7 +53,7 @@ from onnxport_symbolics.quantized_values import (
     real_numbers,
 )
 from onnxport_symbolics.registry import COMPLEX, Handler, Registry
-from onnxport_symbolics.script_lists import HAND_ON, PICKS, WRITES
+from onnxport_symbolics.script_lists import HAND_ON, PICKS, WRITES, as_content
 from onnxport_symbolics.structures import (
     POISONED,
     TAKES_MAYBE,
@@ -326,6 +326,8 @@ class Lowering:
         if isinstance(lowered, bool | int | float):
             kind = var_type.kind if isinstance(var_type, ScalarType) else type(lowered).__name__
             return self.op.const(lowered, scalar_dtype(kind))
+        if isinstance(lowered, tuple) and isinstance(var_type, SequenceType):
+            return as_content(self.op, contents(lowered), var_type.element)
         if isinstance(lowered, QuantizedValue):
             raise self.op.refuse("a quantised tensor as an output", "Return dequantize() of it.")
         if isinstance(lowered, ComplexValue):
@@ -360,7 +362,7 @@ class Lowering:
                 value = self.value(output.value)
                 if self._complex_pairs and isinstance(value, ComplexValue):
                     value = pair(self.op, value)
-                values.append(self.as_value(value))
+                values.append(self.as_value(value, output.value.type if isinstance(output.value, Var) else None))
             except LoweringError as error:
                 self.refusals.append(Refusal(f"output {output.name}", error))
         return values

@@ -13,6 +13,7 @@ from onnxport_ir import DType, Eqn, ScalarType, Value
 from onnxport_ir.errors import LoweringError, NeedsStatic
 from onnxport_ir.types import AnyType, scalar_dtype
 
+from onnxport_symbolics import dynamic_lists
 from onnxport_symbolics.binder import Lowered
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.structures import ListCell, as_sequence, as_vector, contents, contents_once
@@ -40,20 +41,32 @@ def _known_index(op: Op, index: Lowered, length: int, *, clamp: bool = False) ->
 
 def _as_value(op: Op, cell: ListCell) -> Value:
     """The content of a list as one value of ONNX."""
-    content = cell.content
+    return as_content(op, cell.content, cell.element)
+
+
+def as_content(op: Op, content: Lowered, element: AnyType) -> Value:
+    """A list as one value of ONNX: a sequence, or a vector of numbers.
+
+    Raises:
+        NeedsStatic: if its elements are neither tensors nor numbers.
+    """
     if isinstance(content, Value):
         return content
-    if isinstance(cell.element, ScalarType):
-        return as_vector(op, contents(content), _dtype(op, cell))
+    if isinstance(element, ScalarType):
+        return as_vector(op, contents(content), _scalar_dtype(op, element))
     if any(isinstance(item, ListCell | tuple) or item is None for item in content):
         raise NeedsStatic("an index into a list of lists, tuples or None that depends on the input", where=op.place)
     return as_sequence(op, content, None)
 
 
 def _dtype(op: Op, cell: ListCell) -> DType:
-    dtype = scalar_dtype(cell.element.kind) if isinstance(cell.element, ScalarType) else None
+    return _scalar_dtype(op, cell.element)
+
+
+def _scalar_dtype(op: Op, element: AnyType) -> DType:
+    dtype = scalar_dtype(element.kind) if isinstance(element, ScalarType) else None
     if dtype is None:
-        raise op.refuse(f"a list of {cell.element} whose content depends on the input")
+        raise op.refuse(f"a list of {element} whose content depends on the input")
     return dtype
 
 
@@ -92,9 +105,8 @@ def _insert(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered,
         if place is not None:
             return (*content[:place], item, *content[place:]), cell
         content = _as_value(op, cell)
-    if not content.is_sequence:
-        raise op.refuse("an insertion into a list of numbers whose length depends on the input")
-    return op.SequenceInsert(content, _tensor(op, item), op.scalar(index, DType.INT64)), cell
+    added = _tensor(op, item) if content.is_sequence else _vector(op, cell, item)
+    return dynamic_lists.inserted(op, content, index, added), cell
 
 
 def _extend(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:
@@ -106,8 +118,7 @@ def joined(op: Op, left: Lowered, right: Lowered, element: AnyType) -> Lowered:
     if isinstance(left, tuple) and isinstance(right, tuple):
         return (*left, *right)
     if isinstance(element, ScalarType):
-        sides = [_as_value(op, ListCell(side, element, 0)) for side in (left, right)]
-        return op.Concat(*sides, axis=0)
+        return op.Concat(*(as_content(op, side, element) for side in (left, right)), axis=0)
     if isinstance(right, tuple):
         result = left
         for item in right:
@@ -118,7 +129,7 @@ def joined(op: Op, left: Lowered, right: Lowered, element: AnyType) -> Lowered:
         for index, item in enumerate(left):
             result = op.SequenceInsert(result, _tensor(op, item), op.const(index))
         return result
-    raise op.refuse("two lists joined whose lengths both depend on the input")
+    return dynamic_lists.joined(op, left, right)
 
 
 def _pop(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:
@@ -130,12 +141,8 @@ def _pop(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lo
             return (*content[:place], *content[place + 1 :]), content[place]
         content = _as_value(op, cell)
     where = op.scalar(index, DType.INT64)
-    if content.is_sequence:
-        return op.SequenceErase(content, where), op.SequenceAt(content, where)
-    if isinstance(index, Value) or index not in (0, -1):
-        raise op.refuse("a number taken out of the middle of a list whose length depends on the input")
-    rest = op.Slice(content, [1 if index == 0 else 0], [2**63 - 1 if index == 0 else -1], [0])
-    return rest, op.Gather(content, where)
+    item = op.SequenceAt(content, where) if content.is_sequence else op.Gather(content, where)
+    return dynamic_lists.without(op, content, index), item
 
 
 def _set_item(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:
@@ -151,14 +158,8 @@ def _set_item(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowere
         where = op.Reshape(where, [1])
         return op.ScatterElements(content, where, _vector(op, cell, item), axis=0), cell
     # Once the old element is gone, an index that counts from the end would mean another place.
-    where = _from_front(op, where, op.SequenceLength(content))
+    where = dynamic_lists.from_front(op, index, op.SequenceLength(content))
     return op.SequenceInsert(op.SequenceErase(content, where), _tensor(op, item), where), cell
-
-
-def _from_front(op: Op, index: Value, length: Value) -> Value:
-    if index.const is not None and int(index.array()) >= 0:
-        return index
-    return op.Where(op.Less(index, op.const(0)), op.Add(index, length), index)
 
 
 def _delete(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:
@@ -172,28 +173,44 @@ def _clear(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, 
 def _reverse(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:
     if isinstance(cell.content, tuple):
         return cell.content[::-1], cell
-    if cell.content.is_sequence:
-        raise op.refuse("the reverse of a list whose length depends on the input")
-    return op.Slice(cell.content, [-1], [-(2**63)], [0], [-1]), cell
+    return dynamic_lists.part(op, cell.content, None, None, -1), cell
 
 
 def _repeat(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:
-    (count,) = args
-    if not isinstance(cell.content, tuple) or isinstance(count, Value):
-        raise op.refuse("a list repeated as often as the input says")
-    return cell.content * count, cell
+    return repeated(op, cell.content, args[0], cell.element), cell
+
+
+def repeated(op: Op, items: Lowered, count: Lowered, element: AnyType) -> Lowered:
+    """A list that many times."""
+    if isinstance(items, tuple) and not isinstance(count, Value):
+        return items * count
+    return dynamic_lists.repeated(op, as_content(op, items, element), count)
 
 
 def _sort(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:
-    reverse = bool(args[0]) if args else False
-    return sorted_numbers(op, contents(cell.content), reverse=reverse), cell
+    return sorted_items(op, cell.content, cell.element, reverse=bool(args[0]) if args else False), cell
 
 
-def sorted_numbers(op: Op, items: Lowered, *, reverse: bool) -> tuple[Lowered, ...]:
-    """A list of known numbers or texts in order."""
-    if not isinstance(items, tuple) or not all(isinstance(item, bool | int | float | str) for item in items):
-        raise op.refuse("sorting a list whose elements depend on the input")
-    return tuple(sorted(items, reverse=reverse))
+def sorted_items(op: Op, items: Lowered, element: AnyType, *, reverse: bool) -> Lowered:
+    """A list of numbers or texts in order."""
+    if isinstance(items, tuple) and all(isinstance(item, bool | int | float | str) for item in items):
+        return tuple(sorted(items, reverse=reverse))
+    found = dynamic_lists.ordered(op, as_content(op, items, element), reverse=reverse)
+    if not isinstance(items, tuple):
+        return found
+    return tuple(op.Gather(found, op.const(index)) for index in range(len(items)))
+
+
+def _remove(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:
+    (item,) = args
+    content = cell.content
+    if isinstance(content, tuple) and not any(isinstance(one, Value) for one in (*content, item)):
+        if item not in content:
+            raise op.refuse(f"{item!r} taken out of a list that has none")
+        place = content.index(item)
+        return (*content[:place], *content[place + 1 :]), None
+    items = _as_value(op, cell)
+    return dynamic_lists.without(op, items, dynamic_lists.place_of(op, items, op.scalar(item, _dtype(op, cell)))), None
 
 
 _WRITES: dict[str, _Write] = {
@@ -208,6 +225,7 @@ _WRITES: dict[str, _Write] = {
     "aten::clear": _clear,
     "aten::reverse": _reverse,
     "aten::sort": _sort,
+    "aten::remove": _remove,
 }
 #: The operators that write to a list, without overload; most of these names have other meanings for tensors.
 WRITES = frozenset(_WRITES)

@@ -15,6 +15,7 @@ from onnxport_ir import DType, Value
 from onnxport_symbolics.aten import arithmetic, bitwise, comparison, elementwise
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.registry import aten, prim
+from onnxport_symbolics.structures import as_vector
 
 #: A number of the script language.
 Number = bool | int | float | Value
@@ -222,7 +223,7 @@ def eq_lists(op: Op, a: object, b: object) -> bool | Value:
     """eq.int_list(int[] a, int[] b) -> bool"""
     if not isinstance(a, tuple) or not isinstance(b, tuple):
         if isinstance(a, Value) or isinstance(b, Value):
-            raise op.refuse("a comparison of lists whose lengths depend on the input")
+            return _equal_vectors(op, a, b)
         return a == b
     if len(a) != len(b):
         return False
@@ -235,6 +236,23 @@ def eq_lists(op: Op, a: object, b: object) -> bool | Value:
         same = op.Equal(*common(op, left, right))
         unknown = same if unknown is None else op.And(unknown, same)
     return True if unknown is None else unknown
+
+
+def _as_vector(op: Op, items: object, dtype: DType) -> Value:
+    if not isinstance(items, tuple):
+        raise op.refuse("a comparison of a list with what is none")
+    return as_vector(op, items, dtype)
+
+
+def _equal_vectors(op: Op, a: object, b: object) -> Value:
+    """Whether two lists of numbers are equal of which the input decides how long one is."""
+    dtype = next(op.dtype(side) for side in (a, b) if isinstance(side, Value))
+    left, right = (side if isinstance(side, Value) else _as_vector(op, side, dtype) for side in (a, b))
+    sizes = [op.Shape(side) for side in (left, right)]
+    shorter = op.Min(*sizes)
+    heads = [op.Slice(side, [0], shorter, [0]) for side in (left, right)]
+    parted = op.ReduceSum(op.cast(op.Not(op.Equal(*heads)), DType.INT64), keepdims=0)
+    return op.And(op.Equal(op.Squeeze(sizes[0], [0]), op.Squeeze(sizes[1], [0])), op.Equal(parted, op.const(0)))
 
 
 @aten(*(f"ne.{overload}" for overload in _LISTS))

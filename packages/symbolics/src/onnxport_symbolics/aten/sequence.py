@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from onnxport_ir import DType, ScalarType, SequenceType, TensorLiteral, TensorType, Value
 from onnxport_ir.errors import NeedsStatic
-from onnxport_ir.types import scalar_dtype
+from onnxport_ir.types import AnyType, scalar_dtype
 
-from onnxport_symbolics.aten import slicing
+from onnxport_symbolics import dynamic_lists
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten, prim
-from onnxport_symbolics.script_lists import joined, sorted_numbers
+from onnxport_symbolics.script_lists import as_content, joined, repeated, sorted_items
 from onnxport_symbolics.structures import as_sequence, as_vector
 
 
@@ -92,11 +92,20 @@ def length(op: Op, a: object = None, t: Value | None = None, s: str | None = Non
 @aten("slice.t")
 def slice_list(op: Op, l: object, start: Int | None, end: Int | None, step: Int) -> object:  # noqa: E741 - ATen's name
     """slice.t(t[] l, int? start=None, int? end=None, int step=1) -> t[]"""
-    if isinstance(l, Value) and l.rank == 1 and isinstance(step, int):
-        return slicing.slice_(op, l, 0, start, end, step)
-    if isinstance(start, Value) or isinstance(end, Value) or isinstance(step, Value):
-        raise NeedsStatic("a part of a list whose bounds depend on the input", where=op.place)
-    return elements(op, l)[start:end:step]
+    if (
+        isinstance(l, tuple)
+        and not isinstance(start, Value)
+        and not isinstance(end, Value)
+        and not isinstance(step, Value)
+    ):
+        return l[start:end:step]
+    return dynamic_lists.part(op, as_content(op, l, _element(op)), start, end, step)
+
+
+def _element(op: Op) -> AnyType:
+    """The type of the elements of the list that the equation gives."""
+    kind = op.expected[0] if op.expected else None
+    return kind.element if isinstance(kind, SequenceType) else TensorType()
 
 
 @aten("list.t", "copy.t")
@@ -108,17 +117,48 @@ def copy_list(op: Op, l: object = None, self: object = None) -> object:  # noqa:
 @aten("add.t")
 def add_lists(op: Op, a: object, b: object) -> object:
     """add.t(t[] a, t[] b) -> t[]"""
-    kind = op.expected[0]
-    return joined(op, a, b, kind.element if isinstance(kind, SequenceType) else TensorType())
+    return joined(op, a, b, _element(op))
 
 
 @aten("mul.left_t", "mul.right_")
-def multiply_list(op: Op, l: object, n: int) -> tuple[object, ...]:  # noqa: E741 - ATen's name
+def multiply_list(op: Op, l: object, n: Int) -> object:  # noqa: E741 - ATen's name
     """mul.left_t(t[] l, int n) -> t[]; mul.right_(int n, t[] l) -> t[]"""
-    return elements(op, l) * n
+    return repeated(op, l, n, _element(op))
 
 
 @aten("sorted")
-def sorted_list(op: Op, input: object) -> tuple[object, ...]:
+def sorted_list(op: Op, input: object) -> object:
     """sorted.int(int[](a) input) -> int[]"""
-    return sorted_numbers(op, input, reverse=False)
+    return sorted_items(op, input, _element(op), reverse=False)
+
+
+@aten("index.list_int", "index.list_float", "index.list_bool", "index.list_str")
+def index_of(op: Op, self: object, el: object) -> Int:
+    """index.list_int(int[] self, int el) -> int"""
+    if isinstance(self, tuple) and not any(isinstance(item, Value) for item in (*self, el)):
+        if el not in self:
+            raise op.refuse(f"the index of {el!r} in a list that has none")
+        return self.index(el)
+    items = _numbers(op, self, el)
+    return dynamic_lists.place_of(op, items, op.scalar(el, op.dtype(items)))  # type: ignore[arg-type]  # a number, by the schema
+
+
+@aten("count.int", "count.float", "count.bool", "count.str")
+def count_of(op: Op, self: object, el: object) -> Int:
+    """count.int(int[] self, int el) -> int"""
+    if isinstance(self, tuple) and not any(isinstance(item, Value) for item in (*self, el)):
+        return self.count(el)
+    items = _numbers(op, self, el)
+    same = op.Equal(items, op.scalar(el, op.dtype(items)))  # type: ignore[arg-type]  # a number, by the schema
+    return op.ReduceSum(op.cast(same, DType.INT64), keepdims=0)
+
+
+def _numbers(op: Op, items: object, like: object) -> Value:
+    """A list of numbers as a vector; ``like`` has the type of its elements."""
+    if isinstance(items, Value):
+        return items
+    dtypes = {bool: DType.BOOL, int: DType.INT64, float: DType.FLOAT64}
+    dtype = like.dtype if isinstance(like, Value) else dtypes.get(type(like))
+    if dtype is None:
+        raise op.refuse("a search for a text that depends on the input")
+    return as_vector(op, elements(op, items), dtype)
