@@ -243,11 +243,11 @@ def range_(op: Op, start: float, end: float, dtype: DType | None, step: float = 
 
 
 @aten("linspace")
-def linspace(op: Op, start: TensorOrNumber, end: TensorOrNumber, steps: int, dtype: DType | None) -> Value:
+def linspace(op: Op, start: TensorOrNumber, end: TensorOrNumber, steps: Int, dtype: DType | None) -> Value:
     """linspace(Scalar start, Scalar end, int steps, *, ScalarType? dtype=None); .Tensor_Tensor; .Tensor_Scalar; ..."""
     kind = chosen_dtype(op, dtype)
     first, last = _number(start), _number(end)
-    if first is not None and last is not None:
+    if first is not None and last is not None and isinstance(steps, int):
         return op.const(_spaced(first, last, steps, kind).astype(kind.numpy), kind)
     work = kind if kind.is_float else DType.FLOAT64
     return op.cast(_spaced_values(op, op.scalar(start, work), op.scalar(end, work), steps), kind)
@@ -268,8 +268,10 @@ def _spaced(start: float, end: float, steps: int, dtype: DType) -> npt.NDArray[A
     return result
 
 
-def _spaced_values(op: Op, start: Value, end: Value, steps: int) -> Value:
+def _spaced_values(op: Op, start: Value, end: Value, steps: Int) -> Value:
     dtype = op.dtype(start)
+    if not isinstance(steps, int):
+        return _spaced_dynamically(op, start, end, steps)
     if steps <= 1:
         return op.Expand(start, [steps])
     apart = op.Div(op.Sub(end, start), op.const(steps - 1, dtype))
@@ -280,12 +282,24 @@ def _spaced_values(op: Op, start: Value, end: Value, steps: int) -> Value:
     return op.Concat(front, back, axis=0)
 
 
+def _spaced_dynamically(op: Op, start: Value, end: Value, steps: Value) -> Value:
+    """As above; a single number is the start, which the distance from the other end does not tell."""
+    dtype = op.dtype(start)
+    last = integers.sub(op, steps, 1)
+    apart = op.Div(op.Sub(end, start), op.cast(op.scalar(integers.maximum(op, last, 1), DType.INT64), dtype))
+    index = integers.arange(op, steps)
+    front = op.Add(start, op.Mul(apart, op.cast(index, dtype)))
+    back = op.Sub(end, op.Mul(apart, op.cast(op.Sub(op.scalar(last, DType.INT64), index), dtype)))
+    half = op.Max(op.Div(steps, op.const(2)), op.const(1))
+    return op.Where(op.Less(index, half), front, back)
+
+
 @aten("logspace")
-def logspace(op: Op, start: TensorOrNumber, end: TensorOrNumber, steps: int, base: float, dtype: DType | None) -> Value:
+def logspace(op: Op, start: TensorOrNumber, end: TensorOrNumber, steps: Int, base: float, dtype: DType | None) -> Value:
     """logspace(Scalar start, Scalar end, int steps, float base=10., *, ScalarType? dtype=None); .Tensor_Tensor; ..."""
     kind = chosen_dtype(op, dtype)
     first, last = _number(start), _number(end)
-    if first is not None and last is not None:
+    if first is not None and last is not None and isinstance(steps, int):
         exponents = _spaced(first, last, steps, kind)
         with np.errstate(all="ignore"):
             return op.const(np.power(np.asarray(base, exponents.dtype), exponents).astype(kind.numpy), kind)

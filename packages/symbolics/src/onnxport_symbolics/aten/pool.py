@@ -11,6 +11,8 @@ from onnxport_ir import DType, Value
 
 from onnxport_symbolics.aten.conv import spread, unbatched
 from onnxport_symbolics.aten.fold import divided, indexed_max, places, window_count, windows
+from onnxport_symbolics.aten.reduce import amax, mean
+from onnxport_symbolics.aten.whole_pool import reduce_whole
 from onnxport_symbolics.integers import add, maximum, minimum, mul, product, sub
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten
@@ -22,8 +24,8 @@ def _max_pool(spatial: int) -> None:
     def max_pool(
         op: Op,
         self: Value,
-        kernel_size: Sequence[int],
-        stride: Sequence[int],
+        kernel_size: Sequence[int | Value],
+        stride: Sequence[int | Value],
         padding: Sequence[int],
         dilation: Sequence[int],
         ceil_mode: bool,
@@ -33,8 +35,11 @@ def _max_pool(spatial: int) -> None:
 
         self (N, C, *) or (C, *).
         """
-        window = _Window.of(spatial, kernel_size, stride, padding, dilation, ceil_mode)
-        return unbatched(op, self, spatial, lambda x: _max(op, x, window)[0])
+        rest = reduce_whole(op, amax, self, kernel_size, stride, padding, dilation)
+        if rest.x is not self and rest.is_done:
+            return rest.x
+        window = _Window.of(spatial, rest.kernel, rest.stride, padding, dilation, ceil_mode)
+        return unbatched(op, rest.x, spatial, lambda x: _max(op, x, window)[0])
 
     @aten(f"max_pool{spatial}d_with_indices")
     def max_pool_with_indices(
@@ -153,8 +158,8 @@ def _avg_pool(spatial: int) -> None:
     def avg_pool(
         op: Op,
         self: Value,
-        kernel_size: Sequence[int],
-        stride: Sequence[int],
+        kernel_size: Sequence[int | Value],
+        stride: Sequence[int | Value],
         padding: Sequence[int],
         ceil_mode: bool,
         count_include_pad: bool,
@@ -165,8 +170,13 @@ def _avg_pool(spatial: int) -> None:
 
         self (N, C, *) or (C, *).
         """
-        window = _Window.of(spatial, kernel_size, stride, padding, [1], ceil_mode)
-        return unbatched(op, self, spatial, lambda x: _average(op, x, window, count_include_pad, divisor_override))
+        rest = reduce_whole(op, mean, self, kernel_size, stride, padding, [1])
+        if rest.x is not self and divisor_override is not None:
+            raise op.refuse("avg_pool with a divisor and a window of the whole axis")
+        if rest.x is not self and rest.is_done:
+            return rest.x
+        window = _Window.of(spatial, rest.kernel, rest.stride, padding, [1], ceil_mode)
+        return unbatched(op, rest.x, spatial, lambda x: _average(op, x, window, count_include_pad, divisor_override))
 
     aten(f"avg_pool{spatial}d")(avg_pool)
 

@@ -1,0 +1,47 @@
+"""Small models as users write them, each of which was once refused or wrong, on two inputs."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tests.ops.harness import Case
+
+OPSETS = (11, 13, 17, 21)
+
+
+def spaced_by_size(x: Tensor) -> tuple[Tensor, ...]:
+    n = x.shape[0]
+    return (
+        torch.linspace(0, 1, n),
+        torch.linspace(-1.0, 2.0, steps=n, dtype=torch.float64),
+        torch.linspace(0, 10, n, dtype=torch.int64),
+        torch.logspace(0, 1, n),
+    )
+
+
+def pools_of_the_whole_image(x: Tensor) -> tuple[Tensor, ...]:
+    h, w = x.shape[2:]
+    return (
+        F.max_pool2d(x, (h, w)),
+        F.avg_pool2d(x, x.shape[2:]),
+        F.max_pool2d(x, (h, 2)),
+        F.avg_pool2d(x, (1, w), stride=(1, w)),
+        F.avg_pool2d(x, (h, 3), stride=(1, 2), padding=(0, 1)),
+        F.max_pool2d(x, x.size()[2:], stride=1, ceil_mode=True),
+        F.max_pool1d(x[0], x.size(3)),
+    )
+
+
+CASES = [
+    Case("linspace", spaced_by_size, (torch.zeros(4),), (torch.zeros(7),), {0: [0]}),
+    Case("linspace-one", spaced_by_size, (torch.zeros(4),), (torch.zeros(1),), {0: [0]}),
+    Case("pools", pools_of_the_whole_image, (torch.randn(2, 3, 5, 6),), (torch.randn(1, 3, 7, 4),), {0: [0, 2, 3]}),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_model(case: Case) -> None:
+    case.check(OPSETS)
