@@ -359,6 +359,37 @@ def remembered_value(tensor: torch.Tensor) -> Callable[[], None]:
     return lambda: tracer._set_value_trace(tensor, value)
 
 
+def is_tracing() -> bool:
+    """Whether this thread is in a trace; ``torch.jit.is_tracing`` is documented and costs three times as much."""
+    tracer: Any = _C  # the stubs leave it out
+    return tracer._get_tracing_state() is not None
+
+
+def is_constant_in_trace(tensor: torch.Tensor) -> bool:
+    """Whether the trace knows a tensor as a constant, or as a copy of one; called while tracing."""
+    tracer: Any = _C  # as above
+    node = tracer._get_value_trace(tensor).node()
+    while node.kind() in ("aten::detach", "aten::to", "aten::clone", "aten::lift_fresh", "aten::alias"):
+        node = node.inputsAt(0).node()
+    return bool(node.kind() == "prim::Constant")
+
+
+def mark_in_trace(tensor: torch.Tensor, text: str) -> bool:
+    """Leave a node in the trace that reads a tensor: a print of ``text``, which is the one kind that takes anything.
+
+    Returns:
+        False if the trace cannot refer to the tensor.
+    """
+    tracer: Any = _C  # as above
+    graph = tracer._get_tracing_state().graph()
+    try:
+        value = tracer._get_value_trace(tensor)
+    except RuntimeError:  # a tensor with a gradient that is none of the model's
+        return False
+    graph.insertNode(graph.create("prim::Print", [graph.insertConstant(text), value], 0))
+    return True
+
+
 def registered_schemas() -> list[FunctionSchema]:
     """The schemas of all operators that TorchScript knows; there is no public list. Tried on torch 2.13."""
     return list(torch._C._jit_get_all_schemas())

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from onnxport_ir.captured import CapturedGraph, Input, Output, Param
+from onnxport_ir.captured import CapturedGraph, Input, Output, Param, Var
 from onnxport_ir.dims import Dim, DimSource, SymDim
-from onnxport_ir.errors import InvalidArgument, NotYetSupported
+from onnxport_ir.errors import InvalidArgument, NotYetSupported, UnsafeMutation
 from onnxport_ir.types import AnyType, ScalarType, SequenceType, TensorType
 
 from onnxport_frontend import _torch_private as private, names as naming, script
+from onnxport_frontend.dependence import without_marks
 from onnxport_frontend.findings import Finding
+from onnxport_frontend.frozen import Frozen, resolve
 from onnxport_frontend.functionalize import Functionalized, functionalize_with_report
 from onnxport_frontend.inline import Inliner
 from onnxport_frontend.model_state import written_parameters
@@ -42,6 +44,7 @@ class Captured:
         example_outputs: the model's own results for them, one per output of the graph.
         findings: values that the trace has fixed, and writes to inputs and buffers.
         functions: the classes of ``autograd.Function`` calls, by the name in their ``prim::PythonOp`` equations.
+        frozen: tells what values that the trace has fixed would be for other inputs.
     """
 
     graph: CapturedGraph
@@ -50,6 +53,7 @@ class Captured:
     example_outputs: tuple[Any, ...]
     findings: tuple[Finding, ...] = ()
     functions: dict[str, type] = field(default_factory=dict)
+    frozen: Frozen = field(default_factory=Frozen)
 
 
 def capture(
@@ -181,12 +185,15 @@ def _finish(draft: _Draft, functional: bool) -> Captured:
         UnsafeMutation: if a write cannot be resolved, or is to a parameter.
     """
     graph, call, returned = settle_observers(draft.graph), draft.call, draft.returned
-    findings = list(draft.result.findings)
     places = list(zip(graph.inputs, draft.positions, strict=True))
+    frozen = Frozen()
+    findings = list(draft.result.findings)
     if functional:
-        report = functionalize_with_report(graph, [item.var for item, index in places if _strided(call.leaves[index])])
+        report = _functional(graph, [item.var for item, index in places if _strided(call.leaves[index])])
+        findings, frozen = resolve(findings, report.graph, draft.functions)
         findings += _writes(report)
         graph = report.graph
+    graph = without_marks(graph)
     signature = Signature(
         call,
         tuple((item.name, call.paths[index]) for item, index in places),
@@ -195,7 +202,18 @@ def _finish(draft: _Draft, functional: bool) -> Captured:
         returned.constants,
     )
     examples = {item.name: call.leaves[index] for item, index in places}
-    return Captured(graph, signature, examples, returned.examples, tuple(findings), draft.functions)
+    return Captured(graph, signature, examples, returned.examples, tuple(findings), draft.functions, frozen)
+
+
+def _functional(graph: CapturedGraph, strided: list[Var]) -> Functionalized:
+    """The functional graph with its marks; without them where it is only for a mark that a write cannot be resolved."""
+    try:
+        return functionalize_with_report(graph, strided)
+    except UnsafeMutation:
+        bare = without_marks(graph)
+        if bare is graph:
+            raise
+        return functionalize_with_report(bare, strided)
 
 
 def _check_model(model: object) -> None:

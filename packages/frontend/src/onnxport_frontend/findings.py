@@ -7,13 +7,16 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType, TracebackType
 from typing import Any, TextIO
 
+import torch
 from onnxport_ir.errors import Place
 
 from onnxport_frontend import _torch_private as private
+from onnxport_frontend.conversions import Conversion, watched_conversions
+from onnxport_frontend.dependence import Dependence, mark_text
 from onnxport_frontend.places import is_between, is_entrance, is_user_file, user_place
 
 # What torch's messages begin with or contain, and the kind of finding that each is.
@@ -34,38 +37,86 @@ _KINDS = (
 )
 
 
+_MOST_VALUES = 16
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something that the captured graph does not do as the model does.
 
     Attributes:
-        kind: ``bool``, ``int``, ``float``, ``number``, ``index``, ``list``, ``numpy``: a tensor became one;
+        kind: ``bool``, ``int``, ``float``, ``number``, ``index``, ``list``, ``numpy``, ``text``: a tensor became one;
+            ``hash``: it was a key of a dictionary or the argument of a cached function;
             ``stride``: its memory layout was asked for;
-            ``len``, ``iteration``: so did its size; ``constant``: a tensor was made of Python values;
+            ``len``, ``iteration``: its first size became a Python number;
+            ``parts``: a list of as many tensors as the example has in an axis was taken apart;
+            ``constant``: a tensor was made of Python values;
             ``aliased_write``: an in-place write to shared memory; ``buffer_write``, ``input_write``: a write to what
             outlives the call; ``other``.
-        what: torch's sentence.
+        what: a sentence, torch's own where it warns.
         place: the user's line, or torch's own where no user code is on the stack.
         in_library: whether torch's own code read the value, which is mostly a check of arguments.
+        depends: what the value depends on; None where that is not known, and for what is no value.
+        values: what the values were for the example, where they are numbers or truth values, each distinct one once.
+        marks: the numbers of the marks that the trace has of it.
     """
 
     kind: str
     what: str
     place: Place
     in_library: bool = False
+    depends: Dependence | None = None
+    values: tuple[Any, ...] = ()  # Any: bool, int, float and complex
+    marks: tuple[int, ...] = ()
+
+
+class Findings:
+    """What a run of the model is found to do, one entry for each kind and place."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, Place, bool], Finding] = {}
+        self._marks = 0
+
+    def add(self, finding: Finding) -> None:
+        """Enter a finding, or what it says beyond the one that is there."""
+        key = finding.kind, finding.place, finding.in_library
+        before = self._found.get(key)
+        if before is not None:
+            values = (*before.values, *(value for value in finding.values if value not in before.values))
+            finding = replace(before, values=values[:_MOST_VALUES], marks=before.marks + finding.marks)
+        self._found[key] = finding
+
+    def converted(
+        self, conversion: Conversion, tensors: list[torch.Tensor], value: Any, frame: FrameType | None
+    ) -> None:
+        """Enter a conversion, and mark in the trace what was converted."""
+        marks = []
+        for tensor in tensors:
+            text = mark_text(self._marks, conversion.aspect)
+            # The number is kept also where there is no mark: that it is missing says that nothing is known.
+            private.mark_in_trace(tensor, text)
+            marks.append(self._marks)
+            self._marks += 1
+        place, in_library = _where(frame, "", 0)
+        values = () if value is None else (value,)
+        self.add(Finding(conversion.kind, conversion.what, place, in_library, None, values, tuple(marks)))
+
+    def all(self) -> list[Finding]:
+        """The findings in the order in which they were made."""
+        return list(self._found.values())
 
 
 @contextlib.contextmanager
 def collect_findings() -> Iterator[list[Finding]]:
-    """Turn this thread's ``TracerWarning`` into findings; all other warnings are shown as they would have been.
+    """Turn this thread's conversions and ``TracerWarning`` into findings; other warnings are shown as ever.
 
     Filters and the hook of the ``warnings`` module belong to the process, so the caller holds the tracing lock; what
     other threads warn of meanwhile goes to the hook that was there.
     """
-    findings: dict[Finding, None] = {}
+    findings = Findings()
     thread = threading.get_ident()
     result: list[Finding] = []
-    with warnings.catch_warnings():
+    with watched_conversions(findings.converted) as is_converting, warnings.catch_warnings():
         # catch_warnings has saved the hook; the module's functions look it up by name at each warning.
         show = warnings.showwarning
 
@@ -78,7 +129,9 @@ def collect_findings() -> Iterator[list[Finding]]:
             line: str | None = None,
         ) -> None:
             if issubclass(category, private.TracerWarning) and threading.get_ident() == thread:
-                findings.setdefault(_finding(str(message), filename, lineno, sys._getframe(1)))
+                finding = _finding(str(message), filename, lineno, sys._getframe(1))
+                if not is_converting() or finding.kind == "constant":
+                    findings.add(finding)
             else:
                 show(message, category, filename, lineno, file, line)
 
@@ -88,15 +141,24 @@ def collect_findings() -> Iterator[list[Finding]]:
         try:
             yield result
         finally:
-            result.extend(findings)
+            result.extend(findings.all())
 
 
 def _finding(message: str, filename: str, lineno: int, frame: FrameType | None) -> Finding:
     kind = next((kind for text, kind in _KINDS if text in message), "other")
+    place, in_library = _where(frame, filename, lineno)
+    what = message.partition(". ")[0].strip()
+    # What Python's values were made of was found where they were made. torch.Tensor(2, n) takes sizes as well.
+    depends = Dependence() if kind == "constant" and not what.startswith("torch.Tensor ") else None
+    return Finding(kind, what, place, in_library, depends)
+
+
+def _where(frame: FrameType | None, filename: str, lineno: int) -> tuple[Place, bool]:
+    """The user's line behind a frame, and whether torch's own code is between."""
     frames = list(_frames(frame))
     reader = next((file for file, _, _ in frames if not is_between(file)), filename)
-    place = user_place(frames) or Place(file=filename, line=lineno)
-    return Finding(kind, message.partition(". ")[0].strip(), place, not is_user_file(reader))
+    place = user_place(frames) or Place(file=filename or frames[0][0], line=lineno or frames[0][1])
+    return place, not is_user_file(reader)
 
 
 def _frames(frame: FrameType | None) -> Iterator[tuple[str, int, str]]:

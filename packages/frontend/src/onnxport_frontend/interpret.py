@@ -90,7 +90,7 @@ def steps(graph: CapturedGraph, env: Environment) -> Iterator[Eqn]:
     """
     last = _last_reads(graph)
     for index, eqn in enumerate(graph.eqns):
-        _run((eqn,), env)
+        run_equations((eqn,), env)
         yield eqn
         for var in last.get(index, ()):
             env.pop(var, None)
@@ -148,7 +148,12 @@ def _last_reads(graph: CapturedGraph) -> dict[int, list[Var]]:
     return found
 
 
-def _run(eqns: Sequence[Eqn], env: Environment) -> None:
+def run_equations(eqns: Sequence[Eqn], env: Environment) -> None:
+    """Run equations in an environment, which then has their results.
+
+    Raises:
+        CaptureFailed: as :func:`interpret`.
+    """
     for eqn in eqns:
         special = _SPECIAL.get(eqn.op.base)
         try:
@@ -187,7 +192,7 @@ def _copy(value: Any) -> Any:
 
 def _block(block: Block, env: Environment, inputs: Sequence[Any] = ()) -> list[Any]:
     inner = Environment(env | dict(zip(block.inputs, inputs, strict=True)), env.functions)
-    _run(block.eqns, inner)
+    run_equations(block.eqns, inner)
     return [value_of(output, inner) for output in block.outputs]
 
 

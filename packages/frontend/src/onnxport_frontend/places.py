@@ -7,11 +7,13 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import torch
 from onnxport_ir.errors import Place
 
-# Frames of these are between what happens and whoever made it happen: this package, and Python's warning machinery.
-_BETWEEN = (f"{Path(__file__).parent}/", warnings.__file__)
+# Frames of these are between what happens and whoever made it happen: this package, Python's warning machinery, NumPy,
+# and the methods of tensors.
+_BETWEEN = (f"{Path(__file__).parent}/", warnings.__file__, f"{Path(np.__file__).parent}/", torch._tensor.__file__)
 # Frames below these are not the user's.
 _LIBRARIES = (f"{Path(torch.__file__).parent}/", *_BETWEEN)
 #: The module that runs the model.

@@ -1,0 +1,206 @@
+"""Seeing every tensor that becomes something of Python's while a model is traced, and which value of the trace it is.
+
+torch warns of some of these conversions, and says nothing of which tensor it was. Here the methods that convert are
+stood in for as long as a trace lasts, and leave a mark in the trace that reads the tensor: what the value depends on,
+and what it would be for other inputs, can then be told from the captured graph (:mod:`onnxport_frontend.dependence`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import operator
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Literal, Protocol
+
+import torch
+from torch.utils import _pytree as pytree
+
+from onnxport_frontend import _torch_private as private
+from onnxport_frontend.places import is_between, is_user_file
+
+#: What of a tensor was converted: its elements, the size of its first axis, or all of its sizes.
+Aspect = Literal["value", "length", "sizes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A way in which tensors become something else.
+
+    Attributes:
+        kind: the kind of finding that it is.
+        what: a sentence.
+        aspect: what of the tensor is converted.
+        has_value: whether the result is a number or a truth value, which can be compared with another one.
+    """
+
+    kind: str
+    what: str
+    aspect: Aspect = "value"
+    has_value: bool = True
+
+
+class Recorder(Protocol):
+    """Takes what was converted."""
+
+    def __call__(self, conversion: Conversion, tensors: list[torch.Tensor], value: Any, frame: FrameType) -> None:
+        """Note a conversion.
+
+        Args:
+            conversion: how.
+            tensors: the tensors that became something else.
+            value: what they became; None if it is no number.
+            frame: the frame that asked for it.
+        """
+
+
+_BOOL = Conversion("bool", "Converting a tensor to a Python boolean")
+_COMPARISON = Conversion("bool", "Comparing tensors as a Python boolean", has_value=False)
+_SAME_SIZES = Conversion("bool", "Comparing the sizes of tensors as a Python boolean", "sizes", has_value=False)
+_NUMPY = Conversion("numpy", "Converting a tensor to a NumPy array", has_value=False)
+_TEXT = Conversion("text", "Converting a tensor to a text", has_value=False)
+_CONSTANT = Conversion("constant", "Making a constant of a tensor", has_value=False)
+
+#: The methods of a tensor that give something of Python's.
+_METHODS = {
+    "__bool__": _BOOL,
+    "__int__": Conversion("int", "Converting a tensor to a Python integer"),
+    "__float__": Conversion("float", "Converting a tensor to a Python float"),
+    "__complex__": Conversion("number", "Converting a tensor to a Python number"),
+    "__index__": Conversion("index", "Converting a tensor to a Python index"),
+    "item": Conversion("number", "Converting a tensor to a Python number"),
+    "tolist": Conversion("list", "Converting a tensor to a Python list", has_value=False),
+    "numpy": _NUMPY,
+    "__array__": _NUMPY,
+    "__contains__": Conversion("bool", "Looking for a value in a tensor", has_value=False),
+    "__len__": Conversion("len", "Using len to get tensor shape", "length"),
+    "__iter__": Conversion("iteration", "Iterating over a tensor", "length", has_value=False),
+    "stride": Conversion("stride", "Reading the strides of a tensor as Python integers", "sizes", has_value=False),
+    "__format__": _TEXT,
+    "__repr__": _TEXT,
+    "__hash__": Conversion("hash", "Using a tensor as a key", has_value=False),
+    "equal": _COMPARISON,
+    "allclose": _COMPARISON,
+    "is_nonzero": _BOOL,
+    "is_same_size": _SAME_SIZES,
+}
+#: The same as functions of ``torch``.
+_FUNCTIONS = {name: _METHODS[name] for name in ("equal", "allclose", "is_nonzero", "is_same_size")}
+#: What makes a tensor of Python's values, some of which may be tensors.
+_MAKERS = ("tensor", "as_tensor", "asarray")
+_MAKER_METHODS = ("new", "new_tensor")
+
+# A sentinel: the method is the class's own, and is put back by deleting what stands in for it.
+_INHERITED = object()
+
+
+@contextlib.contextmanager
+def watched_conversions(record: Recorder) -> Iterator[Callable[[], bool]]:
+    """Give ``record`` each conversion that this thread makes in a trace; the caller holds the tracing lock.
+
+    Yields:
+        tells whether a conversion is going on now, so that warnings of it are no news.
+    """
+    watch = _Watch(record)
+    undo: list[tuple[Any, str, Any]] = []
+
+    def stand_in(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+        undo.append((owner, name, vars(owner).get(name, _INHERITED)))
+        setattr(owner, name, make(getattr(owner, name)))
+
+    try:
+        for owner, conversions in ((torch.Tensor, _METHODS), (torch, _FUNCTIONS)):
+            for name, conversion in conversions.items():
+                stand_in(owner, name, functools.partial(watch.converting, conversion))
+        for owner, names in ((torch, _MAKERS), (torch.Tensor, _MAKER_METHODS)):
+            for name in names:
+                stand_in(owner, name, watch.making)
+        yield lambda: watch.busy
+    finally:
+        for owner, name, before in reversed(undo):
+            if before is _INHERITED:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, before)
+
+
+class _Watch:
+    """What stands in for methods and functions, and whether one of them is at work."""
+
+    def __init__(self, record: Recorder) -> None:
+        self.busy = False
+        self._record = record
+        self._thread = threading.get_ident()
+
+    def converting(self, conversion: Conversion, call: Callable[..., Any]) -> Callable[..., Any]:
+        """Something that converts its first arguments as ``call`` does."""
+
+        @functools.wraps(call)
+        def convert(*args: Any, **kwargs: Any) -> Any:
+            frame = sys._getframe(1)
+            if not self._is_news(conversion, args, frame):
+                return call(*args, **kwargs)
+            with self._busy():
+                result = call(*args, **kwargs)
+                if conversion.kind == "len":
+                    # In a trace it is a tensor.
+                    result = operator.index(result)
+                tensors = [arg for arg in args if isinstance(arg, torch.Tensor)]
+                self._record(conversion, tensors, result if conversion.has_value else None, frame)
+            return result
+
+        return convert
+
+    def making(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """Something that makes a tensor as ``call`` does; what it is made of may be tensors."""
+
+        @functools.wraps(call)
+        def make(*args: Any, **kwargs: Any) -> Any:
+            if not self._is_on():
+                return call(*args, **kwargs)
+            frame = sys._getframe(1)
+            with self._busy():
+                result = call(*args, **kwargs)
+            owner = args[:1] if isinstance(call, _METHOD) else ()
+            given = [leaf for leaf in pytree.tree_leaves((args[len(owner) :], kwargs)) if _is_plain(leaf)]
+            # x.new(n, 2) is in the trace, with n as the number that it was.
+            if given and (call is _NEW or private.is_constant_in_trace(result)):
+                self._record(_CONSTANT, given, None, frame)
+            return result
+
+        return make
+
+    def _is_on(self) -> bool:
+        return not self.busy and threading.get_ident() == self._thread and private.is_tracing()
+
+    def _is_news(self, conversion: Conversion, args: tuple[Any, ...], frame: FrameType) -> bool:
+        if not self._is_on() or not args or not _is_plain(args[0]):
+            return False
+        if conversion.kind == "bool" and is_between(frame.f_code.co_filename):
+            # Nobody but this package asks from there.
+            return False
+        if conversion.kind == "index":
+            # torch asks for the index of tensors that it has recorded already: x[:n].
+            return is_user_file(frame.f_code.co_filename)
+        # Tensors are keys by identity all over torch; only numbers would be found again in eager mode.
+        return conversion.kind != "hash" or (args[0].dim() == 0 and is_user_file(frame.f_code.co_filename))
+
+    @contextlib.contextmanager
+    def _busy(self) -> Iterator[None]:
+        self.busy = True
+        try:
+            yield
+        finally:
+            self.busy = False
+
+
+_NEW = torch.Tensor.new
+_METHOD = type(_NEW)
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and not value.is_quantized
