@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -123,8 +123,10 @@ _ELEMENTS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def check_attributes(schema: Schema, opset: int, attributes: Mapping[str, AttrValue]) -> None:
-    """Check attributes against ONNX's operator at the target opset.
+def check_attributes(
+    schema: Schema, opset: int, attributes: Mapping[str, AttrValue], later: Sequence[str] = ()
+) -> None:
+    """Check attributes against ONNX's operator at the target opset; those in ``later`` are still to come.
 
     Raises:
         UnsupportedCase: if one is missing, unknown, or of another type.
@@ -140,7 +142,7 @@ def check_attributes(schema: Schema, opset: int, attributes: Mapping[str, AttrVa
                 f"a symbolic function gives {schema.name} the attribute {name}_{given}",
                 why=f"ONNX's attribute is {name}_{wanted}",
             )
-    missing = sorted(schema.required - attributes.keys())
+    missing = sorted(schema.required - attributes.keys() - set(later))
     if missing:
         raise UnsupportedCase(f"a symbolic function calls {schema.name} without {', '.join(missing)}")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from onnxport_ir import DType, TensorLiteral, TensorRef, Value
+from onnxport_ir import DType, Enumeral, TensorLiteral, TensorRef, Value
 from onnxport_ir.errors import InvalidArgument, NeedsOpset, UnsupportedCase, UnsupportedOperator
 from onnxport_ir.graph import AttrValue
 from onnxport_symbolics import Call, Op
@@ -15,9 +16,10 @@ from onnxport_symbolics.binder import Lowered
 from onnxport_symbolics.schemas import Schema, first_opset, schema_at
 
 from onnxport_custom_ops.attributes import check_attributes, read_attributes
+from onnxport_custom_ops.blocks import BODIES, OpenNode, SymbolicBlock
 from onnxport_custom_ops.keep import domain_of
 from onnxport_custom_ops.scalar_types import from_torch
-from onnxport_custom_ops.values import SymbolicValue, Views
+from onnxport_custom_ops.values import SymbolicNode, SymbolicValue, Views, python_value
 
 if TYPE_CHECKING:
     from onnxport_custom_ops.functions import LocalFunctions
@@ -29,35 +31,53 @@ _DROPPED = ("inplace", "aten")
 _MIXED = frozenset({"Loop", "Scan", "SequenceMap"})
 
 
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """What all contexts of one call share.
+
+    Attributes:
+        op: the builder of the graph.
+        views: the views of the export.
+        functions: the local functions of the export.
+    """
+
+    op: Op
+    views: Views
+    functions: LocalFunctions
+
+
+@dataclass(eq=False)
 class GraphContext:
     """Writes ONNX for one call of an operator of the model, under the names of torch's ``GraphContext``.
 
     Attributes:
         opset: the opset of the export.
         original_node: the call in the model, to be read.
+        writer: where the nodes go.
+        block: the block that is being filled; ``dataclasses.replace(g, block=block)`` fills another.
         params_dict: always empty: weights are constants with elements, ``value.toIValue()``.
         env: always empty: there is no second graph.
+        values_in_env: always empty.
         new_nodes: the nodes that :meth:`op` has made.
     """
 
-    def __init__(self, op: Op, opset: int, views: Views, functions: LocalFunctions, original: OriginalNode) -> None:
-        self.opset = opset
-        self.original_node = original
-        self.params_dict: Mapping[str, Any] = {}
-        self.env: Mapping[Any, Any] = {}
-        self.new_nodes: list[Any] = []
-        self._op = op
-        self._views = views
-        self._functions = functions
+    opset: int
+    original_node: OriginalNode
+    writer: Writer
+    block: SymbolicBlock = field(default_factory=SymbolicBlock)
+    # Any: nobody finds anything in them.
+    params_dict: Mapping[str, Any] = field(default_factory=dict)
+    env: Mapping[Any, Any] = field(default_factory=dict)
+    values_in_env: Collection[Any] = frozenset()
+    new_nodes: list[SymbolicNode] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.block.context is None:
+            self.block.context = self
 
     @property
     def graph(self) -> GraphContext:
         """The graph that is being made: this object, which has its methods."""
-        return self
-
-    @property
-    def block(self) -> GraphContext:
-        """The block that is being filled: this object."""
         return self
 
     @property
@@ -83,24 +103,35 @@ class GraphContext:
         """
         domain, _, op_type = opname.rpartition("::")
         if opname == "prim::Constant" and not kwargs:
-            return self._views.of(None)
+            return self.writer.views.of(None)
         keywords = {name: value for name, value in kwargs.items() if name not in _DROPPED}
         attributes = read_attributes(op_type, keywords)
         domain = "" if domain in ("onnx", "ai.onnx") else domain
         if not domain and op_type == "Constant":
-            return self._views.of(self._constant(attributes))
+            return self.writer.views.of(self._constant(attributes))
+        # Before the block is entered: an argument may be the result of a node that is still to be emitted.
+        given = [arg.lowered if isinstance(arg, SymbolicValue) else arg for arg in raw_args]
+        with self.block.entered(self.writer.op):
+            found = self._emitted(domain, op_type, given, attributes, outputs)
+        results = [self.writer.views.of(item) for item in found] if isinstance(found, tuple) else found.outputs()
+        self.new_nodes.append(results[0].node())
+        return results[0] if outputs == 1 else tuple(results)
+
+    def _emitted(
+        self, domain: str, op_type: str, raw_args: Sequence[Any], attributes: dict[str, AttrValue], outputs: int
+    ) -> tuple[Value, ...] | OpenNode:
+        """The results of an operator, or the node itself where its blocks are still to come."""
         given = [self._operand(arg) for arg in raw_args]
         if domain:
             call = Call(op_type, [self._constant_of(item) for item in given], attributes, outputs)
-            domain = domain_of(domain)
-        else:
-            schema = self._schema(op_type)
-            check_attributes(schema, self.opset, attributes)
-            _check_counts(schema, given, outputs, self.opset)
-            call = Call(op_type, self._typed(schema, given), attributes, outputs)
-        results = [self._views.of(result) for result in self._op.emit(call, domain)]
-        self.new_nodes.append(results[0].node())
-        return results[0] if outputs == 1 else tuple(results)
+            return self.writer.op.emit(call, domain_of(domain))
+        schema = self._schema(op_type)
+        bodies = BODIES.get(op_type, ())
+        is_open = bool(bodies) and not any(name in attributes for name in bodies)
+        check_attributes(schema, self.opset, attributes, later=bodies if is_open else ())
+        _check_counts(schema, given, outputs, self.opset)
+        call = Call(op_type, self._typed(schema, given), attributes, outputs)
+        return OpenNode(self.writer.op, self.writer.views, self, call) if is_open else self.writer.op.emit(call)
 
     def aten_op(self, operator: str, *args: Any, overload_name: str = "", **kwargs: Any) -> Any:
         """Emit an operator of torch as it is, for a runtime that has them: ``aten::ATen``."""
@@ -121,16 +152,18 @@ class GraphContext:
             NeedsOpset: below opset 15, which has no local functions.
             UnsupportedCase: if the function is written for an opset in which its operators mean something else.
         """
-        domain, name = self._functions.add(onnx_fn, self.opset)
+        domain, name = self.writer.functions.add(onnx_fn, self.opset)
         return self.op(f"{domain}::{name}", *raw_args, outputs=outputs, **kwargs)
 
     def pack(self, *values: Any) -> SymbolicValue:
         """A tuple of values as one value, as the model makes tuples; no node is needed for it."""
-        return self._views.of(tuple(value.lowered if isinstance(value, SymbolicValue) else value for value in values))
+        return self.writer.views.of(
+            tuple(value.lowered if isinstance(value, SymbolicValue) else value for value in values)
+        )
 
     def _const(self, tensor: torch.Tensor) -> Value:
         found = from_torch(tensor)
-        return self._op.const(found.array, found.dtype)
+        return self.writer.op.const(found.array, found.dtype)
 
     def _schema(self, op_type: str) -> Schema:
         try:
@@ -153,23 +186,18 @@ class GraphContext:
             raise InvalidArgument("a Constant has one attribute", hint="g.op('Constant', value_t=tensor)")
         (value,) = attributes.values()
         if isinstance(value, TensorRef):
-            return self._op.const(value.numpy(), value.dtype)
+            return self.writer.op.const(value.numpy(), value.dtype)
         if isinstance(value, str | bytes):
-            return self._op.const(np.array(value, object), DType.STRING)
+            return self.writer.op.const(np.array(value, object), DType.STRING)
         items = value if isinstance(value, tuple) else (value,)
         if any(isinstance(item, str | bytes) for item in items):
-            return self._op.const(np.array(value, object), DType.STRING)
-        return self._op.const(np.array(value), DType.FLOAT32 if isinstance(items[0], float) else DType.INT64)
+            return self.writer.op.const(np.array(value, object), DType.STRING)
+        return self.writer.op.const(np.array(value), DType.FLOAT32 if isinstance(items[0], float) else DType.INT64)
 
     def _operand(self, arg: Any) -> Any:
         """A value of the graph, None, or a number that becomes a constant of the type that the operator wants."""
-        if isinstance(arg, SymbolicValue):
-            lowered = arg.lowered
-            if isinstance(lowered, TensorLiteral | Value) or lowered is None:
-                return self._views.of(lowered).lowered
-            if isinstance(lowered, tuple):
-                return self._list(lowered)
-            return lowered
+        if isinstance(arg, TensorLiteral):
+            return self.writer.views.of(arg).lowered
         if isinstance(arg, torch.Tensor):
             return self._const(arg)
         if isinstance(arg, np.generic):
@@ -177,7 +205,9 @@ class GraphContext:
         if arg is None or isinstance(arg, bool | int | float | np.ndarray | Value):
             return arg
         if isinstance(arg, list | tuple) and not any(isinstance(item, SymbolicValue) for item in arg):
-            return list(arg)
+            return self._list(tuple(arg))
+        if isinstance(arg, DType | Enumeral):
+            return python_value(arg)
         raise InvalidArgument(
             f"{arg!r} is no operand of an ONNX operator",
             hint="Pass the values of a list one by one: *symbolic_helper._unpack_list(values).",
@@ -188,7 +218,7 @@ class GraphContext:
         if not any(isinstance(item, Value) for item in items):
             return list(items)
         if all(isinstance(item, int) or _is_size(item) for item in items):
-            return self._op.ints(items)
+            return self.writer.op.ints(items)
         raise InvalidArgument(
             "a list of tensors is no operand of an ONNX operator",
             hint="Pass them one by one: *symbolic_helper._unpack_list(values).",
@@ -199,7 +229,7 @@ class GraphContext:
             return item
         if isinstance(item, str | tuple):
             raise InvalidArgument(f"{item!r} is no operand of an ONNX operator")
-        return self._op.const(item)
+        return self.writer.op.const(item)
 
     def _typed(self, schema: Schema, given: Sequence[Any]) -> list[Value | None]:
         """Operands of one type variable have one type: numbers take that of the others."""
@@ -224,7 +254,7 @@ class GraphContext:
             elif isinstance(item, str | tuple):
                 raise InvalidArgument(f"{item!r} is no operand of ONNX's {schema.name}")
             else:
-                operands.append(self._op.const(item, wanted))
+                operands.append(self.writer.op.const(item, wanted))
         return operands
 
     def _agreeing(self, schema: Schema, value: Value, wanted: DType | None) -> Value:
@@ -236,7 +266,7 @@ class GraphContext:
             array = value.array()
             converted = array.astype(wanted.numpy)
             if wanted.is_float or np.array_equal(converted, array):
-                return self._op.const(converted, wanted)
+                return self.writer.op.const(converted, wanted)
         raise UnsupportedCase(
             f"a symbolic function gives {schema.name} operands of different types",
             why=f"{dtype.short} and {wanted.short}",

@@ -122,7 +122,11 @@ def _constant(name: OpName, op: Op, arg: Lowered) -> Value | None:
         if any(isinstance(item, Value) for item in arg):
             return op.ints(arg)
         items = python_value(arg)
-        return _text(op, items) if any(isinstance(item, str) for item in items) else op.const(items, None if items else DType.INT64)
+        return (
+            _text(op, items)
+            if any(isinstance(item, str) for item in items)
+            else op.const(items, None if items else DType.INT64)
+        )
     if arg is None or isinstance(arg, TensorLiteral | Value):
         return _operand(op, arg)
     value = python_value(arg)

@@ -13,7 +13,7 @@ from onnxport_symbolics.binder import Lowered, Signature
 
 from onnxport_custom_ops import bridge
 from onnxport_custom_ops.arguments import arrange
-from onnxport_custom_ops.context import GraphContext
+from onnxport_custom_ops.context import GraphContext, Writer
 from onnxport_custom_ops.functions import LocalFunctions
 from onnxport_custom_ops.keep import Keeping, keep_function, keep_operator
 from onnxport_custom_ops.original import OriginalNode
@@ -161,7 +161,7 @@ class Session:
         given: Sequence[Any],
         keywords: Mapping[str, Any],
     ) -> Lowered:
-        graph = GraphContext(op, self.opset, self._views_of(op), self._functions, original)
+        graph = GraphContext(self.opset, original, Writer(op, self._views_of(op), self._functions))
         name = getattr(registered.function, "__qualname__", repr(registered.function))
         try:
             with bridge.running(self.opset):

@@ -7,7 +7,7 @@ list, None. Within one export a value of the graph has one view, so that ``is`` 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -36,6 +36,9 @@ from onnxport_symbolics.binder import Lowered
 from onnxport_custom_ops import _torch_private as private
 from onnxport_custom_ops.scalar_types import to_torch
 from onnxport_custom_ops.types import UNKNOWN, SymbolicType, ir_type_of
+
+if TYPE_CHECKING:
+    from onnxport_custom_ops.blocks import OpenNode
 
 #: How graphs that torch makes write an element type: its number in torch. Only the ones that JitScalarType shares.
 DTYPE_NUMBERS: dict[DType, int] = {
@@ -82,6 +85,10 @@ class Views:
             view = self._of_values[lowered] = SymbolicValue(self, lowered)
         return view
 
+    def put(self, value: Value, view: SymbolicValue) -> None:
+        """Let a view that was there before stand for a value."""
+        self._of_values[value] = view
+
     def number(self) -> int:
         """A new number for the name of a value."""
         self._count += 1
@@ -97,12 +104,31 @@ class SymbolicValue:
         lowered: what it stands for: a value of the ONNX graph, or a constant of the program.
     """
 
-    __slots__ = ("_name", "_views", "lowered")
+    __slots__ = ("_lowered", "_name", "_open", "_stated", "_views")
 
-    def __init__(self, views: Views, lowered: Lowered) -> None:
-        self.lowered = lowered
+    def __init__(self, views: Views, lowered: Lowered, open_node: OpenNode | None = None) -> None:
+        self._lowered = lowered
+        self._open = open_node
+        self._stated: Any = None
         self._views = views
         self._name: str | None = None
+
+    @property
+    def lowered(self) -> Lowered:
+        """What it stands for; a node whose blocks are filled by hand is emitted when this is asked for."""
+        if self._open is not None:
+            self._open.finish()
+        return self._lowered
+
+    def resolve(self, value: Value) -> None:
+        """Say what a result of a node stands for, once the node is emitted."""
+        self._lowered = value
+        self._open = None
+        self._views.put(value, self)
+        if self._stated is not None:
+            self.setType(self._stated)
+        if self._name is not None:
+            self.setDebugName(self._name)
 
     @property  # type: ignore[misc]  # the class that isinstance() sees, which mypy wants to be fixed
     def __class__(self) -> type:
@@ -110,6 +136,8 @@ class SymbolicValue:
 
     def type(self) -> SymbolicType:
         """What is known of its element type and sizes."""
+        if self._open is not None:
+            return SymbolicType(TensorType() if self._stated is None else ir_type_of(self._stated))
         return SymbolicType(_type_of(self.lowered))
 
     def setType(self, given: Any) -> SymbolicValue:  # noqa: N802 - torch's name
@@ -119,6 +147,9 @@ class SymbolicValue:
             UnsupportedCase: if it contradicts what the operator gives.
         """
         stated = ir_type_of(given)
+        if self._open is not None:
+            self._stated = given
+            return self
         if isinstance(self.lowered, Value) and isinstance(stated, TensorType | SequenceType | OptionalType):
             self._state(self.lowered, stated)
         return self
@@ -154,7 +185,7 @@ class SymbolicValue:
 
     def node(self) -> SymbolicNode:
         """What gives the value: the node, or a constant, an input, the construction of a list."""
-        return SymbolicNode(self._views, self)
+        return SymbolicNode(self._views, self) if self._open is None else self._open
 
     def isCompleteTensor(self) -> bool:  # noqa: N802 - torch's name
         """Whether it is a tensor whose element type and sizes are all known."""
@@ -164,14 +195,14 @@ class SymbolicValue:
     def debugName(self) -> str:  # noqa: N802 - torch's name
         """A name of it within this export: that of an input or weight, or a number."""
         if self._name is None:
-            named = self.lowered.name if isinstance(self.lowered, Value) else None
+            named = self._lowered.name if isinstance(self._lowered, Value) else None
             self._name = named or str(self._views.number())
         return self._name
 
     def setDebugName(self, name: str) -> SymbolicValue:  # noqa: N802 - torch's name
         """Wish for a name in the exported model. Returns this value."""
-        if isinstance(self.lowered, Value) and self.lowered.producer is not None:
-            self.lowered.name = name
+        if isinstance(self._lowered, Value) and self._lowered.producer is not None:
+            self._lowered.name = name
         self._name = name
         return self
 
@@ -314,6 +345,14 @@ class SymbolicNode:
         """The only value that the node gives."""
         (value,) = self.outputs()
         return value
+
+    def addBlock(self) -> Any:  # noqa: N802 - torch's name
+        """Blocks belong to nodes of ONNX that are made without them.
+
+        Raises:
+            InvalidArgument: always.
+        """
+        raise InvalidArgument(f"{self.kind()} has no blocks", hint="If, Loop, Scan and SequenceMap have.")
 
     def scopeName(self) -> str:  # noqa: N802 - torch's name
         """The path of the module of the user's model."""
