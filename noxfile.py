@@ -210,6 +210,15 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def nightly(session: nox.Session) -> None:
+    """The property tests with ten times the examples of every day, from another seed each time."""
+    install_house(session, *test_requirements(), *group("test"))
+    options = ["--hypothesis-profile=nightly", "--hypothesis-show-statistics", "-m", "hypothesis", *IN_PARALLEL]
+    # Thousands of examples take longer than any one test may otherwise.
+    session.run("pytest", *options, "--timeout=14400", *session.posargs, "tests", "packages", env=ONE_THREAD)
+
+
+@nox.session(default=False)
 def models(session: nox.Session) -> None:
     """Real models at many opsets, those of transformers included."""
     install_house(session, *test_requirements(), *group("test"), *group("models"))

@@ -9,15 +9,10 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from hypothesis import settings
 from onnxport_ir import ArrayTensor, Block, DType, Function, Model, Node, RefAttr, SymDim, TensorType, Value
 from onnxport_ir.errors import Place
 from onnxport_ir.naming import assign_names, finish_outputs
 from onnxport_ir.proto import encode
-
-# How long an example takes says nothing on a machine that does other work as well.
-settings.register_profile("onnxport", deadline=None)
-settings.load_profile("onnxport")
 
 BATCH = SymDim.named("batch", 5)
 

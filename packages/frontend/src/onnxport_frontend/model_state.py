@@ -31,7 +31,9 @@ def preserved(model: torch.nn.Module, training: bool | None) -> Iterator[None]:
     modes = [module.training for module in modules]
     attributes = [_Attributes(module) for module in modules if not isinstance(module, torch.jit.ScriptModule)]
     parameters = [_Parameter(name, parameter) for name, parameter in model.named_parameters()]
-    values = [(tensor, private.write_count(tensor), tensor.detach().clone()) for tensor in _values(model)]
+    values = [
+        (tensor, private.write_count(tensor), tensor.detach(), tensor.detach().clone()) for tensor in _values(model)
+    ]
     try:
         if training is not None:
             model.train(training)
@@ -42,7 +44,10 @@ def preserved(model: torch.nn.Module, training: bool | None) -> Iterator[None]:
         for state in attributes:
             state.restore()
         with torch.no_grad():
-            for tensor, version, before in values:
+            for tensor, version, part, before in values:
+                if tensor.shape != part.shape or tensor.data_ptr() != part.data_ptr():
+                    # `buffer.unsqueeze_(0)`, or other memory behind it.
+                    tensor.data = part
                 # The running statistics of a normalization are written to without being counted.
                 if private.write_count(tensor) != version or not _same(tensor, before):
                     tensor.copy_(before)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from onnxport_ir.captured import Arg, Eqn, OpName, TensorLiteral, Var
+from onnxport_ir.dims import hint_of
 from onnxport_ir.dtypes import DType
 from onnxport_ir.errors import UnsafeMutation
-from onnxport_ir.types import TensorType
+from onnxport_ir.types import Shape, TensorType
 
 from onnxport_frontend.aliasing import (
     BOOL_RESULTS,
@@ -16,12 +17,13 @@ from onnxport_frontend.aliasing import (
     OpFacts,
     Twin,
     functional_twin,
+    is_pointwise,
     op_facts,
 )
-from onnxport_frontend.emitting import cast, expand_like, static_sizes, tensor_type
-from onnxport_frontend.storage import Handle, Region
-from onnxport_frontend.tensor_state import TensorState
-from onnxport_frontend.views import step_of
+from onnxport_frontend.emitting import cast, expand_like, reshape_like, static_sizes, tensor_type
+from onnxport_frontend.storage import Handle, Region, group
+from onnxport_frontend.tensor_state import TensorState, is_tracked, owners_of
+from onnxport_frontend.views import EXPANDS, step_of
 
 
 def mutate(state: TensorState, eqn: Eqn, facts: OpFacts) -> None:
@@ -124,27 +126,38 @@ def _out(state: TensorState, eqn: Eqn, facts: OpFacts, twin: Twin) -> None:
     """``out=``: the result goes to the given tensors in their element types, whatever they held before."""
     handles = [_target(state, eqn, index) for index in facts.tensor_writes]
     shapes = [tensor_type(out).shape for out in eqn.outputs] or [None] * len(handles)
-    for handle, shape in zip(handles, shapes, strict=True):
-        _check_resize(state, eqn, handle, shape)
+    kept = [_keeps_shape(state, eqn, twin, handle, shape) for handle, shape in zip(handles, shapes, strict=True)]
     results = [Var(TensorType(None, shape)) for shape in shapes]
     _call_twin(state, eqn, twin, results, handles[0].region.tensor_type.dtype if len(handles) == 1 else None)
     for position, (handle, result) in enumerate(zip(handles, results, strict=True)):
         region, shape = handle.region, shapes[position]
-        dtype = region.tensor_type.dtype
-        like = state.resolve(eqn.args[facts.tensor_writes[position]]) if dtype is None else None
+        dtype, written = region.tensor_type.dtype, eqn.args[facts.tensor_writes[position]]
+        like = state.resolve(written) if dtype is None else None
         value = cast(state.emit, result, dtype, like)
-        if region.tensor_type.shape is None or region.tensor_type.shape != shape:
+        if kept[position] and region.tensor_type.shape != shape:
+            # Where the sizes differ after all, no model is run rather than a wrong one.
+            value = reshape_like(state.emit, value, region.tensor_type, state.resolve(written))
+        elif region.tensor_type.shape is None or region.tensor_type.shape != shape:
             state.memory.set(region, "type", TensorType(dtype, shape))
         state.write(region, value, f"{eqn.op} writes a tensor")
     for out, handle in zip(eqn.outputs, handles, strict=False):
         state.bind(out, handle)
 
 
-def _check_resize(state: TensorState, eqn: Eqn, handle: Handle, shape: object) -> None:
-    """``out=`` resizes a tensor of another shape; that is clear only where no other tensor shares its memory."""
+def _keeps_shape(state: TensorState, eqn: Eqn, twin: Twin, handle: Handle, shape: Shape) -> bool:
+    """Whether ``out`` has the result's shape already. One that no other tensor shares memory with may get another.
+
+    Raises:
+        UnsafeMutation: if neither is known.
+    """
     region = handle.region
-    if region.tensor_type.shape is not None and region.tensor_type.shape == shape:
-        return
+    if _may_be_same(region.tensor_type.shape, shape):
+        return True
+    operands = [arg for arg, name in zip(eqn.args, eqn.names, strict=True) if name != "out"]
+    owners = [owner for owner in owners_of(tuple(operands)) if is_tracked(owner)]
+    if shape is None and is_pointwise(twin.op) and any(state.handle(owner).region is region for owner in owners):
+        # `torch.add(x, y, out=x)`: what does not broadcast to x is deprecated.
+        return True
     is_alone = region.parent is None and not region.children and not region.base.related and not region.is_shared
     if not is_alone or handle.depth < state.memory.depth:
         raise UnsafeMutation(
@@ -153,6 +166,16 @@ def _check_resize(state: TensorState, eqn: Eqn, handle: Handle, shape: object) -
             where=eqn.place,
             hint="Assign the result instead of passing out=.",
         )
+    return False
+
+
+def _may_be_same(left: Shape, right: Shape) -> bool:
+    """Whether two shapes are the same for the example."""
+    if left is None or right is None or len(left) != len(right):
+        return False
+    return all(
+        a == b or (hint_of(a) is not None and hint_of(a) == hint_of(b)) for a, b in zip(left, right, strict=True)
+    )
 
 
 def _copy(state: TensorState, eqn: Eqn) -> None:
@@ -163,7 +186,54 @@ def _copy(state: TensorState, eqn: Eqn) -> None:
         for out in eqn.outputs:
             state.bind(out, handle)
         return
-    _finish(state, eqn, handle, _converted(state, eqn, region, state.resolve(source)))
+    _finish(state, eqn, handle, _converted(state, eqn, region, _unexpanded(state, source, region.tensor_type.rank)))
+
+
+def _unexpanded(state: TensorState, source: Arg, rank: int | None) -> Arg:
+    """What is assigned, before torch gave it the shape of the target.
+
+    For ``x[:] = y`` a trace holds ``copy_(x[:], y.view(6).expand(4, 6))`` with the sizes of the example. The view takes
+    leading axes of size 1 away; broadcasting does without it, as long as the target has as many axes.
+    """
+    if not isinstance(source, Var | TensorLiteral) or not is_tracked(source):
+        return state.resolve(source)
+    region = state.handle(source).region
+    while region.parent is not None and region.step is not None and region.step.op.base in EXPANDS:
+        region = region.parent
+    ones = _leading_ones(region)
+    if ones is None or region.parent is None:
+        return state.memory.read(region, state.emit)
+    value, kind = state.memory.read(region.parent, state.emit), region.parent.tensor_type
+    for _ in range(ones if rank is None or kind.rank is None or kind.rank > rank else 0):
+        kind = TensorType(kind.dtype, kind.shape[1:] if kind.shape else None)
+        value = state.emit("aten::select.int", kind, value, 0, 0)
+    return value
+
+
+def _leading_ones(region: Region) -> int | None:
+    """How many leading axes of size 1 the region's view takes away and nothing else; None if it does anything else."""
+    parent, step = region.parent, region.step
+    if parent is None or step is None or step.op.base != "aten::view" or parent.tensor_type.shape is None:
+        return None
+    before = [hint_of(dim) for dim in parent.tensor_type.shape]
+    ones = next((index for index, size in enumerate(before) if size != 1), len(before))
+    return ones if step.rest[0] == tuple(before[ones:]) else None
+
+
+def _masked_scatter(state: TensorState, eqn: Eqn) -> None:
+    """The source is read while torch writes; of what they share, the order decides."""
+    target = _target(state, eqn).region.base
+    if any(target in group(base) for base in state.bases(eqn.args[2:])):
+        raise UnsafeMutation(
+            f"{eqn.op} writes a tensor",
+            why="its source may share memory with the tensor, and is read while that is written",
+            where=eqn.place,
+            hint="Pass source.clone().",
+        )
+    twin = functional_twin(eqn.op)
+    if twin is None:
+        raise UnsafeMutation(f"{eqn.op} writes its arguments", where=eqn.place, hint=_HINT)
+    _in_place(state, eqn, twin)
 
 
 def _converted(state: TensorState, eqn: Eqn, region: Region, value: Arg) -> Arg:
@@ -231,6 +301,12 @@ def _reshape_in_place(state: TensorState, eqn: Eqn) -> None:
     region = state.memory.child(handle.region, step, out.type)
     if not state.memory.is_current(region):
         state.memory.read(region, state.emit, out)
+    # A tensor that may be this same object, as what `x.type_as(y)` gives, may have changed its shape with it.
+    for other in group(handle.region.base):
+        if other is not handle.region.base:
+            state.spoil(
+                other, f"{eqn.op} changes the shape of a tensor", "another tensor may or may not be the same one"
+            )
     state.memory.set(handle, "region", region)
     state.bind(out, handle)
 
@@ -256,6 +332,7 @@ _HANDLERS: dict[str, Callable[[TensorState, Eqn], None]] = {
     "aten::zero_": _zero,
     "aten::_no_grad_zero_": _zero,
     "aten::fill_diagonal_": _fill_diagonal,
+    "aten::masked_scatter_": _masked_scatter,
     "aten::_native_batch_norm_legit": _batch_norm,
     "aten::_batch_norm_with_update": _batch_norm,
     **dict.fromkeys(("aten::requires_grad_", "aten::detach_", "aten::retain_grad", "aten::record_stream"), _nothing),

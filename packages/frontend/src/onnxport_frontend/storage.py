@@ -171,6 +171,9 @@ class Memory:
         region = parent.children.get(step.key)
         if region is None:
             out = kind if isinstance(kind, TensorType) else TensorType()
+            if out.dtype is None and isinstance(kind, TensorType):
+                # A script says no types; a view has the elements of what it is a view of.
+                kind = out = TensorType(parent.tensor_type.dtype, out.shape)
             contiguous = parent.is_contiguous and keeps_contiguous(step, parent.tensor_type, out)
             region = parent.children[step.key] = Region(parent.base, kind, contiguous, parent, step)
         return region

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from onnxport_ir.captured import Arg, CapturedGraph, Enumeral, Eqn, TensorLiteral, Var, arg_vars
+from onnxport_ir.dtypes import DType
 from onnxport_ir.errors import Place, UnsafeMutation
-from onnxport_ir.types import AnyType, OptionalType, ScalarType, SequenceType, TupleType
+from onnxport_ir.types import AnyType, OptionalType, ScalarType, SequenceType, TensorType, TupleType
 
 from onnxport_frontend._torch_private import write_count
 from onnxport_frontend.aliasing import is_pointwise
-from onnxport_frontend.emitting import Emitter
+from onnxport_frontend.emitting import Emitter, tensor_type
+from onnxport_frontend.result_types import result_dtype
 from onnxport_frontend.storage import Base, Handle, Memory, Owner, Region, Spoiled, group
 from onnxport_frontend.torch_types import TorchTensor
 from onnxport_frontend.views import CONTIGUOUS, PRESERVE
@@ -38,6 +40,7 @@ class TensorState:
         self._handles: dict[Owner, Handle] = {}
         self._tuples: dict[Var, tuple[tuple[Arg, ...], Eqn]] = {}
         self._depths: dict[Var, int] = {}
+        self._dtypes: dict[Var, DType] = {}
 
     def define(self, variables: Sequence[Var]) -> None:
         """Note variables that the current block defines, with memory of their own."""
@@ -79,7 +82,10 @@ class TensorState:
         found = self._handles.get(owner)
         if found is None:
             depth = self._depths.get(owner, 0) if isinstance(owner, Var) else 0
+            dtype = self._dtypes.get(owner) if isinstance(owner, Var) else None
             region = self.memory.new_base(owner, depth, is_contiguous=owner not in self._strided)
+            if dtype is not None:
+                region.type = TensorType(dtype, region.tensor_type.shape)
             found = self._handles[owner] = Handle(region, depth)
             if isinstance(owner, Var) and owner in self._tuples:
                 for base in self.bases(self._tuples[owner][0]):
@@ -137,10 +143,28 @@ class TensorState:
         result = Eqn(eqn.op, args, eqn.names, eqn.outputs, eqn.blocks, eqn.place) if changed else eqn
         self.emit.eqns.append(result)
         self.define(eqn.outputs)
+        self._note_dtype(eqn)
         contiguous = _is_contiguous_result(eqn) and all(self.is_contiguous(arg) for arg in eqn.args)
         for out in eqn.outputs:
             (self._strided.discard if contiguous else self._strided.add)(out)
         return result
+
+    def _note_dtype(self, eqn: Eqn) -> None:
+        """Work out the element type of a result that has none."""
+        out = eqn.outputs[0] if eqn.outputs else None
+        if out is not None and isinstance(out.type, TensorType) and out.type.dtype is None:
+            dtype = result_dtype(eqn, self.dtype_of)
+            if dtype is not None:
+                self._dtypes[out] = dtype
+
+    def dtype_of(self, arg: Arg) -> DType | None:
+        """The element type of a tensor, where it is known."""
+        if not isinstance(arg, Var | TensorLiteral):
+            return None
+        known = self._handles.get(arg)
+        if known is not None:
+            return known.region.tensor_type.dtype
+        return tensor_type(arg).dtype or (self._dtypes.get(arg) if isinstance(arg, Var) else None)
 
     def add_outputs(self, before: Eqn, after: Eqn) -> None:
         """Add an equation with blocks in place of ``before``, and define its results, of which it may have more."""

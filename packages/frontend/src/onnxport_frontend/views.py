@@ -75,6 +75,8 @@ def sharing(eqn: Eqn, base: TensorType, is_contiguous: bool) -> Sharing:
     out = tensor_type(eqn.outputs[0]) if eqn.outputs else TensorType()
     if name in _WHOLE:
         return Sharing.WHOLE
+    if name in _AT_LEAST and base.rank is not None and base.rank == out.rank:
+        return Sharing.SAME
     if name in _REAL_SAME:
         is_real = base.dtype is not None and not base.dtype.is_complex
         return Sharing.SAME if is_real else Sharing.MAYBE
@@ -157,9 +159,11 @@ _LISTS = frozenset(
 )
 _DROPOUTS = frozenset({"aten::dropout", "aten::alpha_dropout", "aten::feature_dropout", "aten::feature_alpha_dropout"})
 UNWRAPS = frozenset({"aten::_unwrap_optional", "prim::unchecked_cast", "prim::unchecked_unwrap_optional"})
+_AT_LEAST = frozenset({"aten::atleast_1d", "aten::atleast_2d", "aten::atleast_3d"})
 SAME_ORDER = frozenset(
     {"aten::view", "aten::view_as", "aten::_unsafe_view", "aten::squeeze", "aten::unsqueeze", "aten::unflatten"}
     | {"aten::_reshape_alias"}
+    | _AT_LEAST
     | UNWRAPS
 )
 _VIEWS = (

@@ -82,7 +82,8 @@ class Walker:
             if kind is Sharing.MAYBE:
                 for out in eqn.outputs:
                     state.set_strided(out, True)
-                state.relate(eqn.outputs, eqn.args if is_silent else [eqn.args[source] for source in sources])
+                silent = [arg for arg, name in zip(eqn.args, eqn.names, strict=True) if name != "other"]
+                state.relate(eqn.outputs, silent if is_silent else [eqn.args[source] for source in sources])
             return
         _bind_view(state, eqn, args, kind)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from onnxport_ir.captured import Arg, Var
+from onnxport_ir.dims import hint_of
 from onnxport_ir.dtypes import DType
 from onnxport_ir.errors import UnsafeMutation
 from onnxport_ir.types import TensorType
@@ -121,13 +122,23 @@ def _diagonal(write: Write) -> Arg:
 
 
 def _expand(write: Write) -> Arg | None:
-    """Only an expansion that repeats nothing can be written through."""
+    """Only an expansion that repeats nothing can be written through.
+
+    Sizes that are the same for the example are taken to be the same: torch refuses the write where they are not, unless
+    they are 1 in the base.
+    """
+    sizes = write.step.arg("size") if "size" in write.step.names else None
+    if isinstance(sizes, tuple) and sizes and all(size in (-1, 1) for size in sizes):
+        return _same_elements(write)
     if write.kind.shape is None or write.view.shape is None:
         return None
     new = len(write.view.shape) - len(write.kind.shape)
-    if write.view.shape[new:] != write.kind.shape or any(dim != 1 for dim in write.view.shape[:new]):
+    for before, after in zip(write.kind.shape, write.view.shape[new:], strict=True):
+        if before != after and (hint_of(before) in (None, 1) or hint_of(before) != hint_of(after)):
+            return None
+    if any(hint_of(dim) != 1 for dim in write.view.shape[:new]):
         return None
-    return write.value if new == 0 else _same_elements(write)
+    return _same_elements(write) if write.view.shape != write.kind.shape else write.value
 
 
 def _overlaps(step: Step) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import hypothesis
 import pytest
 import torch
 from onnxport_frontend import capture
@@ -14,10 +13,6 @@ from onnxport_frontend.functionalize import functionalize
 from onnxport_frontend.interpret import interpret
 from onnxport_ir.captured import CapturedGraph, walk
 from onnxport_ir.captured_text import check_graph
-
-hypothesis.settings.register_profile(
-    "functionalize", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
 
 
 def raw_graph(model: Any, args: Sequence[Any], **options: Any) -> CapturedGraph:

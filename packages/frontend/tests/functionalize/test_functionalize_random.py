@@ -6,13 +6,10 @@ import math
 
 import hypothesis.strategies as st
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from onnxport_frontend.functionalize import functionalize
 from onnxport_ir.captured_text import check_graph
 from onnxport_ir.errors import UnsafeMutation
-
-PROFILE = settings(settings.get_profile("functionalize"), max_examples=200)
-
 
 # A program is a list of steps; a step is a name, the numbers of the tensors that it uses, and numbers that choose
 # its arguments. Tensors are numbered as they come to be, so that any list of steps is a program.
@@ -137,7 +134,6 @@ def check(tools, model, args, graph):
     return True
 
 
-@PROFILE
 @given(steps)
 def test_straight_line_programs(tools, steps):
     model = Program(steps)
@@ -255,7 +251,6 @@ def compare_script(tools, text):
     return True
 
 
-@settings(PROFILE, max_examples=200)
 @given(blocks(2))
 def test_programs_with_branches_and_loops(tools, body):
     # The optimising executor fails on some of these programs, from their second run on.
