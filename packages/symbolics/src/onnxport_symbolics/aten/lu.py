@@ -6,9 +6,11 @@ more than float32's rounding, either may be chosen.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from onnxport_ir import DType, TensorType, Value
 
-from onnxport_symbolics.aten.solve import each_column, rows_of, solved, square
+from onnxport_symbolics.aten.solve import cholesky, each_column, inverse, rows_of, solve, solved, square
 from onnxport_symbolics.integers import minimum
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.registry import aten
@@ -54,6 +56,30 @@ def _factor(op: Op, matrix: Value) -> tuple[Value, Value]:
     return both, op.cast(pivots, DType.INT32)
 
 
+def first_pivot_where(op: Op, is_bad: Callable[[Value], Value], both: Value) -> Value:
+    """The number, from 1 and of int32, of the first pivot of factors (*, M, N) that is bad; 0 if none is."""
+    sizes = op.dims(both)
+    count = minimum(op, sizes[-2], sizes[-1])
+    top = slice_axis(op, both, op.rank(both) - 2, 0, count)
+    on_diagonal = op.Equal(rows_of(op, top), _columns_of(op, top))
+    pivots = op.ReduceSum(op.Where(on_diagonal, top, op.const_like(0, top)), op.const([-1]), keepdims=1)
+    none = op.Add(op.scalar(count, DType.INT64), op.const(1))
+    numbers = op.Where(is_bad(pivots), op.Add(rows_of(op, top), op.const(1)), none)
+    # A number that is always there keeps the minimum of no pivots at that of none.
+    guard = op.Expand(none, op.Concat(op.Slice(op.Shape(numbers), [0], [-2], [0]), op.const([1, 1]), axis=0))
+    found = op.ReduceMin(op.Concat(numbers, guard, axis=-2), op.const([-2, -1]), keepdims=0)
+    return op.cast(op.Where(op.Equal(found, none), op.const(0), found), DType.INT32)
+
+
+def _is_zero(op: Op) -> Callable[[Value], Value]:
+    return lambda pivots: op.Equal(pivots, op.const_like(0, pivots))
+
+
+def _singular(op: Op, matrix: Value) -> Value:
+    """LAPACK's information: which pivot is zero."""
+    return first_pivot_where(op, _is_zero(op), _factor(op, square(op, matrix))[0])
+
+
 def _permutation(op: Op, pivots: Value, rows: Value) -> Value:
     """The matrix P (*, M, M) of float64 that undoes exchanges (*, K) of rows, whose numbers are given as a column."""
     numbers = op.Squeeze(rows, op.const([1]))
@@ -88,6 +114,40 @@ def lu_factor(op: Op, A: Value, pivot: bool = True) -> tuple[Value, Value]:
         raise op.refuse("LU factors without pivoting")
     both, pivots = _factor(op, square(op, A))
     return op.cast(both, op.dtype(A)), pivots
+
+
+@aten("linalg_lu_factor_ex", "_lu_with_info")
+def lu_factor_ex(
+    op: Op, A: Value | None = None, self: Value | None = None, pivot: bool = True, check_errors: bool = False
+) -> tuple[Value, Value, Value]:
+    """linalg_lu_factor_ex(Tensor A, *, bool pivot=True, bool check_errors=False) -> (Tensor LU, Tensor pivots, Tensor
+    info); _lu_with_info(Tensor self, bool pivot=True, bool check_errors=True) -> (Tensor LU, Tensor pivots, Tensor
+    info)
+    """
+    matrix = A if A is not None else self
+    if matrix is None or not pivot:
+        raise op.refuse("LU factors without pivoting")
+    both, pivots = _factor(op, square(op, matrix))
+    return op.cast(both, op.dtype(matrix)), pivots, first_pivot_where(op, _is_zero(op), both)
+
+
+@aten("linalg_inv_ex")
+def inv_ex(op: Op, A: Value, check_errors: bool = False) -> tuple[Value, Value]:
+    """linalg_inv_ex(Tensor A, *, bool check_errors=False) -> (Tensor inverse, Tensor info)"""
+    return inverse(op, A), _singular(op, A)
+
+
+@aten("linalg_solve_ex")
+def solve_ex(op: Op, A: Value, B: Value, left: bool = True, check_errors: bool = False) -> tuple[Value, Value]:
+    """linalg_solve_ex(Tensor A, Tensor B, *, bool left=True, bool check_errors=False) -> (Tensor, Tensor info)"""
+    return solve(op, A, B, left), _singular(op, A)
+
+
+@aten("linalg_cholesky_ex")
+def cholesky_ex(op: Op, self: Value, upper: bool = False, check_errors: bool = False) -> tuple[Value, Value]:
+    """linalg_cholesky_ex(Tensor self, *, bool upper=False, bool check_errors=False) -> (Tensor L, Tensor info)"""
+    factor = cholesky(op, self, upper)
+    return factor, first_pivot_where(op, op.IsNaN, factor)
 
 
 @aten("linalg_lu")

@@ -11,7 +11,9 @@ from onnxport_ir import DType, Value
 from onnxport_symbolics.aten.arithmetic import add, promote_real, sub
 from onnxport_symbolics.aten.casts import convert, real_dtype
 from onnxport_symbolics.aten.reduce import amax, amin, reduce_dims
-from onnxport_symbolics.op import Int, Op
+from onnxport_symbolics.aten.singular import singular_values
+from onnxport_symbolics.aten.solve import square
+from onnxport_symbolics.op import Int, OnnxOperator, Op
 from onnxport_symbolics.promote import promote_dtypes
 from onnxport_symbolics.registry import aten
 
@@ -93,9 +95,18 @@ def matrix_norm_by_name(
     dtype: DType | None = None,
 ) -> Value:
     """linalg_matrix_norm.str_ord(Tensor self, str ord='fro', int[] dim=[-2, -1], bool keepdim=False, *, ...)"""
+    dims = [-2, -1] if dim is None else dim
+    if ord == "nuc":
+        return _norm_of_values(op, self if dtype is None else convert(op, self, dtype), op.ReduceSum, dims, keepdim)
     if ord != "fro":
         raise op.refuse(f"a matrix norm with ord={ord!r}")
-    return linalg_vector_norm(op, self, 2, [-2, -1] if dim is None else dim, keepdim, dtype)
+    return linalg_vector_norm(op, self, 2, dims, keepdim, dtype)
+
+
+@aten("nuclear_norm")
+def nuclear_norm(op: Op, self: Value, dim: Sequence[int] | None = None, keepdim: bool = False) -> Value:
+    """nuclear_norm(Tensor self, bool keepdim=False) -> Tensor; nuclear_norm.dim(Tensor self, int[2] dim, ...)"""
+    return _norm_of_values(op, self, op.ReduceSum, [-2, -1] if dim is None else dim, keepdim)
 
 
 @aten("linalg_matrix_norm")
@@ -103,14 +114,25 @@ def linalg_matrix_norm(
     op: Op, self: Value, ord: float, dim: Sequence[int], keepdim: bool = False, dtype: DType | None = None
 ) -> Value:
     """linalg_matrix_norm(Tensor self, Scalar ord, int[] dim=[-2, -1], bool keepdim=False, *, ScalarType? dtype=None)"""
+    x = self if dtype is None else convert(op, self, dtype)
+    if abs(ord) == 2:
+        return _norm_of_values(op, x, op.ReduceMax if ord > 0 else op.ReduceMin, dim, keepdim)
     if abs(ord) not in (1, math.inf):
         raise op.refuse(f"a matrix norm with ord={ord}")
-    x = self if dtype is None else convert(op, self, dtype)
     rows, columns = (op.axis(x, d) for d in dim)
     summed, kept = (rows, columns) if abs(ord) == 1 else (columns, rows)
     sums = vector_norm(op, x, 1, [summed], True)
     result = (amax if ord > 0 else amin)(op, sums, [kept], True)
     return result if keepdim else op.Squeeze(result, op.const(sorted((rows, columns))))
+
+
+def _norm_of_values(op: Op, x: Value, reduce: OnnxOperator, dim: Sequence[int], keepdim: bool) -> Value:
+    """A norm that is read off the singular values."""
+    axes = [op.axis(x, d) for d in dim]
+    others = [axis for axis in range(op.rank(x)) if axis not in axes]
+    values = singular_values(op, square(op, op.Transpose(x, perm=[*others, *axes])))
+    result = op.cast(reduce(values, op.const([-1]), keepdims=0), op.dtype(x))
+    return op.Unsqueeze(result, op.const(sorted(axes))) if keepdim else result
 
 
 @aten("renorm")

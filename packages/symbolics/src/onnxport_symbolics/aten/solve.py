@@ -131,7 +131,7 @@ def solve(op: Op, A: Value, B: Value, left: bool = True) -> Value:
     return op.Squeeze(solved(op, A, op.Unsqueeze(B, op.const([-1]))), op.const([-1]))
 
 
-def _triangle(op: Op, x: Value, upper: bool, unitriangular: bool = False) -> Value:
+def triangle(op: Op, x: Value, upper: bool, unitriangular: bool = False) -> Value:
     """A triangle of a matrix, which is all that is read of it; ``unitriangular``: with ones on its diagonal."""
     part = op.Trilu(x, op.const(int(unitriangular) * (1 if upper else -1)), upper=int(upper))
     if not unitriangular:
@@ -148,7 +148,7 @@ def solve_triangular(
 
     self (*, N, N), B (*, N, K), or (*, K, N) if not left.
     """
-    return solved(op, _triangle(op, self, upper, unitriangular), B, left)
+    return solved(op, triangle(op, self, upper, unitriangular), B, left)
 
 
 @aten("triangular_solve")
@@ -158,9 +158,9 @@ def triangular_solve(
     """triangular_solve(Tensor self, Tensor A, bool upper=True, bool transpose=False, bool unitriangular=False)
     -> (Tensor solution, Tensor cloned_coefficient); self (*, N, K), A (*, N, N)
     """
-    triangle = _triangle(op, A, upper, unitriangular)
+    part = triangle(op, A, upper, unitriangular)
     right, coefficient = _same_batch(op, self, A)
-    return solved(op, transpose_last(op, triangle) if transpose else triangle, right), coefficient
+    return solved(op, transpose_last(op, part) if transpose else part, right), coefficient
 
 
 @aten("linalg_tensorinv")
@@ -186,7 +186,7 @@ def tensorsolve(op: Op, self: Value, other: Value, dims: Sequence[int] | None = 
 def _cholesky(op: Op, x: Value, upper: bool) -> Value:
     """Cholesky's factor of the symmetric matrix of which one triangle is given."""
     a = square(op, x)
-    lower = transpose_last(op, _triangle(op, a, True)) if upper else _triangle(op, a, False)
+    lower = transpose_last(op, triangle(op, a, True)) if upper else triangle(op, a, False)
     below = op.Trilu(lower, op.const(-1), upper=0)
     rows = rows_of(op, a)
 
@@ -210,9 +210,9 @@ def cholesky(op: Op, self: Value, upper: bool = False) -> Value:
 
 def _from_factor(op: Op, factor: Value, upper: bool) -> Value:
     """The matrix, in float64, whose Cholesky factor is given."""
-    triangle = _triangle(op, square(op, factor), upper)
-    other = transpose_last(op, triangle)
-    return op.MatMul(other, triangle) if upper else op.MatMul(triangle, other)
+    part = triangle(op, square(op, factor), upper)
+    other = transpose_last(op, part)
+    return op.MatMul(other, part) if upper else op.MatMul(part, other)
 
 
 @aten("cholesky_inverse")
