@@ -100,6 +100,32 @@ def callee_graph(call: Node) -> Graph:
     return graph
 
 
+def method_call_graph(call: Node) -> Graph:
+    """The body of a ``prim::CallMethod`` on an object of a compiled class, with one input per argument of the call.
+
+    Its methods can only be reached through the object's type, so torch inlines the call, as in :func:`callee_graph`.
+    """
+    graph: Graph = _C.Graph()
+    values = []
+    for arg in inputs_of(call):
+        value = graph.addInput()
+        value.setType(arg.type())
+        values.append(value)
+    clone = graph.insertNode(graph.create("prim::CallMethod", values, call.outputsSize()))
+    clone.s_("name", call.s("name"))
+    for output, original in zip(outputs_of(clone), outputs_of(call), strict=True):
+        output.setType(original.type())
+        graph.registerOutput(output)
+    _C._jit_pass_inline(graph)
+    return graph
+
+
+def class_of(value: Value) -> str:
+    """The qualified name of the class of an object in a graph."""
+    name: str = value.type().qualified_name()
+    return name
+
+
 def _no_inputs(value: Value) -> Value:
     raise LookupError(f"a constant has no inputs, this one reads {value.debugName()}")
 
@@ -336,6 +362,9 @@ def original_name(model: Any) -> str | None:
     parts = model._c.qualified_name.split(".")
     return ".".join(part for part in parts if part != "__torch__" and not part.startswith("___torch_mangle"))
 
+
+#: Where the methods of tensors are that are written in Python; the module has no public name.
+TENSOR_FILE = str(torch._tensor.__file__)
 
 #: What torch warns with while it traces; exported from ``torch.jit`` without being documented there.
 TracerWarning: type[Warning] = torch.jit._trace.TracerWarning

@@ -73,7 +73,7 @@ def decompose(graph: CapturedGraph, is_supported: Callable[[OpName], bool]) -> D
     starts.append(len(work.eqns))
     if not work.operators:
         return Decomposed(graph)
-    outputs = tuple(Output(work.renamed(item.value), item.name, item.axes) for item in graph.outputs)
+    outputs = tuple(Output(work.renamed(item.value), item.name, item.axes, item.rank) for item in graph.outputs)
     calls = tuple(replace(call, first=starts[call.first], last=starts[call.last]) for call in graph.calls)
     return Decomposed(replace(graph, eqns=tuple(work.eqns), outputs=outputs, calls=calls), tuple(work.operators))
 

@@ -58,7 +58,7 @@ def functionalize_with_report(graph: CapturedGraph, strided: Iterable[Var] = ())
     for eqn in graph.eqns:
         starts.append(len(state.emit.eqns))
         walker.visit(eqn)
-    outputs = tuple([Output(state.resolve(item.value), item.name, item.axes) for item in graph.outputs])
+    outputs = tuple([Output(state.resolve(item.value), item.name, item.axes, item.rank) for item in graph.outputs])
     starts.append(len(state.emit.eqns))
     eqns = state.emit.eqns
     used = {var for item in outputs for var in arg_vars(item.value)}

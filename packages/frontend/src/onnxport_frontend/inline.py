@@ -18,12 +18,14 @@ from onnxport_ir.types import AnyType, OptionalType
 
 from onnxport_frontend import _torch_private as private
 from onnxport_frontend.aliasing import SILENT_ALIASES
-from onnxport_frontend.dictionaries import EnumMember, StaticDict, call_dict, call_enum
+from onnxport_frontend.bodies import follow_if, follow_loop, type_of
+from onnxport_frontend.dictionaries import EnumMember, Journal, Record, StaticDict, StaticObject, call_dict, call_enum
 from onnxport_frontend.fold import FOLDED, fold
 from onnxport_frontend.list_writes import LIST_WRITES, escapes, is_written, refuse_lost_writes
 from onnxport_frontend.places import Places
 from onnxport_frontend.quantisation import unpacked
 from onnxport_frontend.schema import Schemas, literal, tensor_literal
+from onnxport_frontend.script_nodes import NODES
 from onnxport_frontend.value_types import Typer
 from onnxport_frontend.weights import Weights
 
@@ -45,11 +47,11 @@ class _Function:
     """A function in a graph; its body is reached through the call."""
 
 
-Known = Arg | _Module | _Function | StaticDict | EnumMember
+Known = Arg | _Module | _Function | Record | EnumMember
 
 
 @dataclass(slots=True, eq=False)
-class _Frame:
+class Frame:
     """One method or function being followed: whose it is, and what its values are, by their numbers in its graph."""
 
     path: str
@@ -69,6 +71,9 @@ class Inliner:
         paths: the module paths that equations name.
         functions: the classes of the ``autograd.Function`` calls, by the name that the equation has.
         packed: what packed weights hold, by the attribute that holds them.
+        block_depth: how many branches and loops are around what is followed now.
+        journal: what was written to dictionaries and objects.
+        schemas: the schemas read so far.
         has_written_constant: whether something has written to a constant, before the trace or during it.
     """
 
@@ -81,11 +86,14 @@ class Inliner:
     functions: dict[str, type] = field(default_factory=dict)
     has_written_constant: bool = False
     packed: dict[str, Arg] = field(default_factory=dict)
-    _schemas: Schemas = field(default_factory=Schemas)
+    block_depth: int = 0
+    journal: Journal = field(default_factory=Journal)
+    schemas: Schemas = field(default_factory=Schemas)
     _places: Places = field(default_factory=Places)
-    _block_depth: int = 0
     # What may be a tensor that had another variable before; inputs are different tensors, as they are in the file.
     _maybe_old: set[Var] = field(default_factory=set)
+    # What a branch gives that has left the function or the loop.
+    _uninitialized: set[Var] = field(default_factory=set)
     _root: private.Graph | None = None
     _writes_lists: bool | None = None
 
@@ -101,7 +109,7 @@ class Inliner:
 
     def graph(self, graph: private.Graph, path: str, args: Sequence[Known]) -> list[Known]:
         """Follow a graph with these values as its inputs; gives its results."""
-        frame = _Frame(path)
+        frame = Frame(path)
         if self._root is None:
             self._root = graph
         for value, arg in zip(graph.inputs(), args, strict=True):
@@ -109,7 +117,7 @@ class Inliner:
         self._nodes(graph.nodes(), frame)
         return [frame.values[value.unique()] for value in graph.outputs()]
 
-    def _nodes(self, nodes: Iterable[private.Node], frame: _Frame) -> None:
+    def _nodes(self, nodes: Iterable[private.Node], frame: Frame) -> None:
         for node in nodes:
             rule = _RULES.get(node.kind())
             try:
@@ -125,20 +133,25 @@ class Inliner:
                 place = self._place(node, frame)
                 raise InternalError(f"{node.kind()} could not be followed: {error!r}", where=place) from error
 
-    def _place(self, node: private.Node, frame: _Frame) -> Place:
+    def _place(self, node: private.Node, frame: Frame) -> Place:
         return self._places(frame.path, node.sourceRange())
 
-    def _args(self, node: private.Node, frame: _Frame) -> list[Arg]:
-        return [as_arg(frame.values[value.unique()]) for value in private.inputs_of(node)]
+    def args(self, node: private.Node, frame: Frame) -> list[Arg]:
+        """The inputs of a node, as arguments of an equation."""
+        return [as_arg(known) for known in self.known(node, frame)]
+
+    def known(self, node: private.Node, frame: Frame) -> list[Known]:
+        """The inputs of a node."""
+        return [frame.values[value.unique()] for value in private.inputs_of(node)]
 
     # One method per kind of node; each enters the node's outputs into the frame.
 
-    def _operator(self, node: private.Node, frame: _Frame) -> None:
+    def _operator(self, node: private.Node, frame: Frame) -> None:
         known = [frame.values[value.unique()] for value in private.inputs_of(node)]
         if known and isinstance(known[0], (StaticDict, EnumMember)):
             self._static(node, frame)
             return
-        schema = self._schemas.of(node)
+        schema = self.schemas.of(node)
         given = [as_arg(item) for item in known]
         outputs = private.outputs_of(node)
         if schema is None:
@@ -158,7 +171,7 @@ class Inliner:
         variables = self.typer.results(schema, args, outputs)
         if schema is None or schema.returns_alias or op.base in SILENT_ALIASES:
             self._maybe_old.update(variables)
-        self._emit(node, frame, op, args, names, variables)
+        self.emit(node, frame, op, args, names, variables)
         for output, variable in zip(outputs, variables, strict=True):
             frame.values[output.unique()] = variable
 
@@ -171,32 +184,33 @@ class Inliner:
             return True, name == "__is__"
         return (False, None) if {left, right} & self._maybe_old else (True, name == "__isnot__")
 
-    def _static(self, node: private.Node, frame: _Frame) -> None:
+    def _static(self, node: private.Node, frame: Frame) -> None:
         """An operator on a dictionary or a member of an enumeration: it has a result now."""
         first, *rest = [frame.values[value.unique()] for value in private.inputs_of(node)]
         name = OpName.parse(node.kind()).name
         if isinstance(first, StaticDict):
-            result = call_dict(name, first, rest, self._block_depth)
+            result = call_dict(name, first, rest, self.block_depth, self.journal)
         else:
             result = call_enum(name, [first, *rest])
         outputs = private.outputs_of(node)
         if outputs:
             frame.values[outputs[0].unique()] = result
 
-    def _emit(
+    def emit(
         self,
         node: private.Node,
-        frame: _Frame,
+        frame: Frame,
         op: OpName,
         args: tuple[Arg, ...],
         names: tuple[str, ...],
         outputs: tuple[Var, ...],
         blocks: tuple[Block, ...] = (),
     ) -> None:
+        """Add an equation for a node."""
         self.paths.setdefault(frame.path)
         self.eqns.append(Eqn(op, args, names, outputs, blocks, self._place(node, frame)))
 
-    def _constant(self, node: private.Node, frame: _Frame) -> None:
+    def _constant(self, node: private.Node, frame: Frame) -> None:
         output = node.output()
         value = output.toIValue()
         if value is None and output.type().kind() == "FunctionType":
@@ -217,8 +231,11 @@ class Inliner:
             return tuple(self._literal(item) for item in value)
         return literal(value)
 
-    def _get_attr(self, node: private.Node, frame: _Frame) -> None:
+    def _get_attr(self, node: private.Node, frame: Frame) -> None:
         owner, name = frame.values[node.input().unique()], node.s("name")
+        if isinstance(owner, StaticObject):
+            frame.values[node.output().unique()] = owner.at(name)
+            return
         if not isinstance(owner, _Module):
             raise NotYetSupported(f"the attribute {name} of an object that is no module")
         value = owner.cpp.getattr(name)
@@ -250,167 +267,174 @@ class Inliner:
         except CaptureFailed as error:
             raise NotYetSupported(f"the attribute {path} of type {type(value).__name__}") from error
 
-    def _set_attr(self, node: private.Node, frame: _Frame) -> None:
+    def _set_attr(self, node: private.Node, frame: Frame) -> None:
+        owner, value = self.known(node, frame)
+        if isinstance(owner, StaticObject):
+            self.journal.before(owner)
+            owner.entries[node.s("name")] = value
+            owner.unsure -= {node.s("name")}
+            return
+        if isinstance(owner, _Module) and self._is_same_tensor(owner, node.s("name"), value):
+            # `self.count += 1` has written to the tensor, and sets the attribute to what it is.
+            return
         raise UnsafeMutation(
             f"the model sets its attribute {node.s('name')}",
             hint="Return the value and pass it in again with the next call.",
         )
 
-    def _call_method(self, node: private.Node, frame: _Frame) -> None:
-        owner, *args = [frame.values[value.unique()] for value in private.inputs_of(node)]
+    def _is_same_tensor(self, owner: _Module, name: str, value: Known) -> bool:
+        """Whether a value is a module's tensor, or what an operator that writes to that hands back."""
+        before = owner.cpp.getattr(name)
+        if not isinstance(before, torch.Tensor):
+            return False
+        var = self.weights.var(owner.member(name), before)
+        written = [eqn for eqn in self.eqns[-1:] if eqn.outputs and eqn.outputs[0] is value and eqn.args[0] is var]
+        return value is var or any(eqn.op.name.endswith("_") and not eqn.op.name.endswith("__") for eqn in written)
+
+    def _call_method(self, node: private.Node, frame: Frame) -> None:
+        owner, *args = self.known(node, frame)
         name = node.s("name")
+        if isinstance(owner, StaticObject):
+            self.bind(node, self.graph(private.method_call_graph(node), frame.path, [owner, *args]), frame)
+            return
         if not isinstance(owner, _Module):
             raise NotYetSupported(f"the method {name} of an object that is no module")
         first, position = len(self.eqns), len(self.calls)
         path = owner.path or ""
         results = self.graph(private.method_graph(owner.cpp, name), path, [owner, *args])
-        self._bind(node, results, frame)
-        if path and not self._block_depth:
+        self.bind(node, results, frame)
+        if path and not self.block_depth:
             self.calls.insert(position, ModuleCall(path, self.class_names.get(path, ""), first, len(self.eqns)))
 
-    def _call_function(self, node: private.Node, frame: _Frame) -> None:
-        _, *args = [frame.values[value.unique()] for value in private.inputs_of(node)]
-        self._bind(node, self.graph(private.callee_graph(node), frame.path, args), frame)
+    def _call_function(self, node: private.Node, frame: Frame) -> None:
+        _, *args = self.known(node, frame)
+        self.bind(node, self.graph(private.callee_graph(node), frame.path, args), frame)
 
-    def _bind(self, node: private.Node, results: Sequence[Known], frame: _Frame) -> None:
+    def bind(self, node: private.Node, results: Sequence[Known], frame: Frame) -> None:
+        """Say what the outputs of a node are."""
         for value, result in zip(private.outputs_of(node), results, strict=True):
             frame.values[value.unique()] = result
 
-    def _sequence(self, node: private.Node, frame: _Frame) -> None:
+    def _sequence(self, node: private.Node, frame: Frame) -> None:
         """A tuple, or a list: its elements, unless something may write to the list."""
         output = node.output()
         is_list = node.kind() == "prim::ListConstruct"
-        if is_list and (is_written(output, self._schemas) or (escapes(output) and self._has_list_writes())):
+        if is_list and (is_written(output, self.schemas) or (escapes(output) and self._has_list_writes())):
             self._operator(node, frame)
         else:
-            frame.values[output.unique()] = tuple(self._args(node, frame))
+            frame.values[output.unique()] = tuple(self.args(node, frame))
 
     def _has_list_writes(self) -> bool:
         """Whether anything in the whole program writes to a list."""
         if self._writes_lists is None:
-            self._writes_lists = self._root is None or private.calls_any(self._root, LIST_WRITES)
+            self._writes_lists = self._root is None or private.calls_any(self._root, LIST_WRITES | {"prim::fork"})
         return self._writes_lists
 
-    def _dict(self, node: private.Node, frame: _Frame) -> None:
-        given = [frame.values[value.unique()] for value in private.inputs_of(node)]
+    def _dict(self, node: private.Node, frame: Frame) -> None:
+        given = self.known(node, frame)
         pairs = [(as_arg(key), value) for key, value in zip(given[0::2], given[1::2], strict=True)]
-        frame.values[node.output().unique()] = StaticDict.of(pairs, self._block_depth)
+        frame.values[node.output().unique()] = StaticDict.of(pairs, self.block_depth)
 
-    def _cast(self, node: private.Node, frame: _Frame) -> None:
+    def _cast(self, node: private.Node, frame: Frame) -> None:
         """What only the compiler needs to know, unless the value may be None when the model runs."""
         (value,) = private.inputs_of(node)
         known = frame.values[value.unique()]
-        if isinstance(known, Var) and isinstance(known.type, OptionalType):
+        if node.output().type().kind() == "NoneType":
+            # Where the program has asked whether it is None, and it is.
+            frame.values[node.output().unique()] = None
+        elif isinstance(known, Var) and isinstance(known.type, OptionalType):
             self._operator(node, frame)
         else:
             frame.values[node.output().unique()] = known
 
-    def _unpack(self, node: private.Node, frame: _Frame) -> None:
+    def _unpack(self, node: private.Node, frame: Frame) -> None:
         value = frame.values[node.input().unique()]
         if isinstance(value, tuple):
-            self._bind(node, value, frame)
+            self.bind(node, value, frame)
         else:
             self._operator(node, frame)
 
-    def _tuple_index(self, node: private.Node, frame: _Frame) -> None:
-        value, index = self._args(node, frame)
+    def _tuple_index(self, node: private.Node, frame: Frame) -> None:
+        value, index = self.args(node, frame)
         if isinstance(value, tuple) and isinstance(index, int):
             frame.values[node.output().unique()] = value[index]
         else:
             self._operator(node, frame)
 
-    def _tuple_slice(self, node: private.Node, frame: _Frame) -> None:
-        (value,) = self._args(node, frame)
+    def _tuple_slice(self, node: private.Node, frame: Frame) -> None:
+        (value,) = self.args(node, frame)
         if not isinstance(value, tuple):
             raise NotYetSupported("a slice of a tuple that only the running model has")
         frame.values[node.output().unique()] = value[node.i("beg") : node.i("end")]
 
-    def _if(self, node: private.Node, frame: _Frame) -> None:
-        (condition,) = self._args(node, frame)
-        branches = list(node.blocks())
-        if isinstance(condition, bool):
-            chosen = branches[0 if condition else 1]
-            self._nodes(chosen.nodes(), frame)
-            self._bind(node, [frame.values[value.unique()] for value in chosen.outputs()], frame)
-            return
-        blocks = tuple(self._block(branch, frame, ()) for branch in branches)
-        outputs = tuple(self.typer.unknown(value) for value in private.outputs_of(node))
-        self._emit(node, frame, _IF, (condition,), ("cond",), outputs, blocks)
-        self._bind(node, outputs, frame)
-
-    def _loop(self, node: private.Node, frame: _Frame) -> None:
-        trip_count, condition, *carried = [frame.values[value.unique()] for value in private.inputs_of(node)]
-        is_short = isinstance(trip_count, int) and trip_count <= _FEW_TURNS and condition is True
-        try:
-            self._keep_loop(node, frame, [as_arg(value) for value in (trip_count, condition, *carried)])
-        except (NotYetSupported, UnsafeMutation):
-            # A dictionary, say, whose keys are those of the turns: they are known one by one.
-            if not is_short or not self._unroll(node, frame, trip_count, carried):
-                raise
-
-    def _keep_loop(self, node: private.Node, frame: _Frame, args: list[Arg]) -> None:
-        trip_count, condition, *carried = args
-        (body,) = node.blocks()
-        inputs = list(body.inputs())
-        for initial, value in zip(carried, inputs[1:], strict=True):
-            if isinstance(initial, tuple) and is_written(value, self._schemas):
-                raise UnsafeMutation("a loop writes to a list that it was given")
-        variables = tuple(self.typer.unknown(value) for value in inputs)
-        self._maybe_old.update(variables)
-        for value, variable in zip(inputs, variables, strict=True):
-            frame.values[value.unique()] = variable
-        block = self._block(body, frame, variables)
-        outputs = tuple(self.typer.unknown(value) for value in node.outputs())
-        self._maybe_old.update(outputs)
-        names = ("max_trip_count", "cond", *(f"carried{index}" for index in range(len(carried))))
-        self._emit(node, frame, _LOOP, (trip_count, condition, *carried), names, outputs, (block,))
-        self._bind(node, outputs, frame)
-
-    def _unroll(self, node: private.Node, frame: _Frame, count: Known, carried: Sequence[Known]) -> bool:
-        """Follow the turns one after the other; gives whether their number is known."""
-        (body,) = node.blocks()
-        before, values = len(self.eqns), list(carried)
-        for turn in range(count if isinstance(count, int) else 0):
-            for value, known in zip(body.inputs(), [turn, *values], strict=True):
-                frame.values[value.unique()] = known
-            self._nodes(body.nodes(), frame)
-            goes_on, *values = [frame.values[value.unique()] for value in body.outputs()]
-            if not isinstance(goes_on, bool):
-                del self.eqns[before:]
-                return False
-            if not goes_on:
-                break
-        self._bind(node, values, frame)
-        return True
-
-    def _block(self, block: private.Block, frame: _Frame, inputs: tuple[Var, ...]) -> Block:
-        """Follow a body; its values are in the same numbering as those around it."""
-        return self._collect(inputs, lambda: self._body(block, frame))
-
-    def _body(self, block: private.Block, frame: _Frame) -> list[Known]:
+    def run(self, block: private.Block, frame: Frame) -> list[Known]:
+        """Follow a body; its values are in the same numbering as those around it. Gives its results."""
         self._nodes(block.nodes(), frame)
         return [frame.values[value.unique()] for value in block.outputs()]
 
-    def _collect(self, inputs: tuple[Var, ...], body: Callable[[], list[Known]]) -> Block:
+    def enter(self, values: Iterable[private.Value], known: Sequence[Known], frame: Frame) -> None:
+        """Say what values are."""
+        for value, found in zip(values, known, strict=True):
+            frame.values[value.unique()] = found
+
+    def collect(self, body: Callable[[], list[Known]]) -> tuple[tuple[Eqn, ...], list[Known]]:
+        """The equations of a body, and what it gives."""
         outer, self.eqns = self.eqns, []
-        self._block_depth += 1
+        self.block_depth += 1
         try:
             results = body()
-            return Block(inputs, tuple(self.eqns), tuple(as_arg(result) for result in results))
+            return tuple(self.eqns), results
         finally:
             self.eqns = outer
-            self._block_depth -= 1
+            self.block_depth -= 1
 
-    def _python_op(self, node: private.Node, frame: _Frame) -> None:
+    def as_arg(self, known: Known) -> Arg:
+        """A value as an argument; see :func:`as_arg`."""
+        return as_arg(known)
+
+    def variable(self, kind: AnyType) -> Var:
+        """A value that a branch or loop gives, of which nothing but the type is known."""
+        return self.typer.input(kind, "")
+
+    def may_be_old(self, variables: Iterable[Var]) -> None:
+        """Note that variables may be tensors that have others already."""
+        self._maybe_old.update(variables)
+
+    def is_uninitialized(self, known: Known) -> bool:
+        """Whether a value is never read."""
+        return isinstance(known, Var) and known in self._uninitialized
+
+    def type_of(self, known: Known) -> AnyType | None:
+        """The type of a value for a variable that may be it; None if it is never read."""
+        return None if self.is_uninitialized(known) else type_of(as_arg(known))
+
+    def _no_value(self, node: private.Node, frame: Frame) -> None:
+        self._operator(node, frame)
+        found = [frame.values[value.unique()] for value in private.outputs_of(node)]
+        self._uninitialized.update(var for var in found if isinstance(var, Var))
+
+    def _container_item(self, node: private.Node, frame: Frame) -> None:
+        """A module of a ModuleList or ModuleDict."""
+        owner, index = self.known(node, frame)
+        if not isinstance(owner, _Module) or not isinstance(index, int | str):
+            raise NotYetSupported(
+                "a module that is chosen by an index which depends on the input",
+                hint="Branch on the index, and call the modules in the branches.",
+            )
+        name = str(index)
+        frame.values[node.output().unique()] = _Module(owner.member(name), owner.cpp.getattr(name))
+
+    def _python_op(self, node: private.Node, frame: Frame) -> None:
         """A call of ``autograd.Function``: its arguments in order, and a body with what its ``forward`` did."""
-        given, subgraph = self._args(node, frame), private.python_op_body(node)
+        given, subgraph = self.args(node, frame), private.python_op_body(node)
         tensors = iter(given)
         scalars = iter(private.python_op_scalars(node))
         args = tuple(next(tensors) if letter == "d" else _python_literal(next(scalars)) for letter in node.cconv())
         name = self._function_name(node)
         blocks: tuple[Block, ...] = ()
         if subgraph is not None:
-            blocks = (self._collect((), lambda: self.graph(subgraph, frame.path, given)),)
+            eqns, outputs = self.collect(lambda: self.graph(subgraph, frame.path, given))
+            blocks = (Block((), eqns, tuple(map(as_arg, outputs))),)
         output = node.output()
         results = private.tuple_elements(output)
         if results is not None and blocks:
@@ -418,8 +442,8 @@ class Inliner:
             blocks = (replace(blocks[0], outputs=()),)
         variables = self.typer.results(None, args, [output] if results is None else results)
         names = ("function", *(f"arg{index}" for index in range(len(args))))
-        self._emit(node, frame, _PYTHON_OP, (name, *args), names, variables, blocks)
-        self._bind(node, variables if results is None else [variables], frame)
+        self.emit(node, frame, _PYTHON_OP, (name, *args), names, variables, blocks)
+        self.bind(node, variables if results is None else [variables], frame)
 
     def _function_name(self, node: private.Node) -> str:
         """A name for the class of an ``autograd.Function``; classes of the same name get a number."""
@@ -432,13 +456,10 @@ class Inliner:
         return name
 
 
-_FEW_TURNS = 64
 _PLAIN = frozenset({type(None), bool, int, float, str})
-_IF = OpName("prim", "If")
-_LOOP = OpName("prim", "Loop")
 _PYTHON_OP = OpName("prim", "PythonOp")
 
-_RULES: dict[str, Callable[[Inliner, private.Node, _Frame], None]] = {
+_RULES: dict[str, Callable[[Inliner, private.Node, Frame], None]] = {
     "prim::Constant": Inliner._constant,
     "prim::GetAttr": Inliner._get_attr,
     "prim::SetAttr": Inliner._set_attr,
@@ -452,8 +473,11 @@ _RULES: dict[str, Callable[[Inliner, private.Node, _Frame], None]] = {
     "prim::TupleIndex": Inliner._tuple_index,
     "prim::TupleSlice": Inliner._tuple_slice,
     "prim::unchecked_cast": Inliner._cast,
-    "prim::If": Inliner._if,
-    "prim::Loop": Inliner._loop,
+    "prim::If": follow_if,
+    "prim::Loop": follow_loop,
+    "prim::Uninitialized": Inliner._no_value,
+    **NODES,
+    "prim::ModuleContainerIndex": Inliner._container_item,
     "prim::PythonOp": Inliner._python_op,
 }
 
@@ -464,7 +488,7 @@ def as_arg(value: Known) -> Arg:
     Raises:
         NotYetSupported: for what exists only while graphs are followed.
     """
-    if not isinstance(value, (_Module, _Function, StaticDict, EnumMember)):
+    if not isinstance(value, (_Module, _Function, Record, EnumMember)):
         return value
     if isinstance(value, _Module):
         raise NotYetSupported(f"the module {value.path} as a value")
@@ -472,7 +496,7 @@ def as_arg(value: Known) -> Arg:
         raise NotYetSupported("a function as a value")
     if isinstance(value, EnumMember):
         raise NotYetSupported(f"{value.enum}.{value.name} as a value")
-    raise NotYetSupported("a dictionary as an argument or the result of a branch")
+    raise NotYetSupported(f"{value.what} as an argument or in a list or tuple")
 
 
 def _enum_member(value: enum.Enum) -> EnumMember:

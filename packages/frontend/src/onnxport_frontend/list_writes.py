@@ -16,7 +16,15 @@ LIST_WRITES = frozenset(
 
 _ESCAPES = frozenset(
     {"prim::Return", "prim::If", "prim::Loop", "prim::CallMethod", "prim::CallFunction", "prim::TupleConstruct"}
-    | {"prim::ListConstruct", "prim::DictConstruct", "aten::append", "aten::_set_item", "aten::insert"}
+    | {
+        "prim::SetAttr",
+        "prim::fork",
+        "prim::ListConstruct",
+        "prim::DictConstruct",
+        "aten::append",
+        "aten::_set_item",
+        "aten::insert",
+    }
 )
 
 

@@ -1,0 +1,82 @@
+"""Nodes that only the compiler of scripts makes: objects, context managers, tasks, questions about types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from onnxport_ir.captured import OpName, Var
+from onnxport_ir.errors import NotYetSupported
+from onnxport_ir.types import OpaqueType, OptionalType, ScalarType
+
+from onnxport_frontend import _torch_private as private
+from onnxport_frontend.bodies import type_of
+from onnxport_frontend.dictionaries import StaticObject
+from onnxport_frontend.value_types import from_jit
+
+if TYPE_CHECKING:
+    from onnxport_frontend.inline import Frame, Inliner
+
+_CAST = OpName("prim", "unchecked_cast")
+_IS = OpName("aten", "__is__")
+_IS_NOT = OpName("aten", "__isnot__")
+
+
+def _create(inliner: Inliner, node: private.Node, frame: Frame) -> None:
+    """An object whose attributes its ``__init__`` is about to set."""
+    created = StaticObject({}, inliner.block_depth, kind=private.class_of(node.output()))
+    inliner.bind(node, [created], frame)
+
+
+def _context(inliner: Inliner, node: private.Node, frame: Frame) -> None:
+    """``with``: torch's own context managers change nothing of what is computed."""
+    (manager,) = inliner.known(node, frame)
+    if not isinstance(manager, StaticObject) or not manager.kind.startswith("__torch__.torch."):
+        raise NotYetSupported("a context manager that is not one of torch's")
+    inliner.bind(node, [None] * len(private.outputs_of(node)), frame)
+
+
+def _fork(inliner: Inliner, node: private.Node, frame: Frame) -> None:
+    """A task, which is done at once: its result stands for it."""
+    inliner.bind(node, inliner.graph(node.g("Subgraph"), frame.path, inliner.known(node, frame)), frame)
+
+
+def _wait(inliner: Inliner, node: private.Node, frame: Frame) -> None:
+    (known,) = inliner.known(node, frame)
+    if isinstance(known, Var):
+        # A list of tasks, say, has elements of a type that is not known here: the result has one.
+        outputs = (inliner.typer.unknown(node.output()),)
+        inliner.may_be_old(outputs)
+        inliner.emit(node, frame, _CAST, (known,), ("x",), outputs)
+        known = outputs[0]
+    inliner.bind(node, [known], frame)
+
+
+def _is_instance(inliner: Inliner, node: private.Node, frame: Frame) -> None:
+    """Whether a value is of one of some types, which is known but for values that may be None."""
+    (known,) = inliner.args(node, frame)
+    kinds = [from_jit(kind, int) for kind in node.tys("types")]
+    found = type_of(known)
+    if isinstance(found, OpaqueType):
+        raise NotYetSupported(f"isinstance of a value of type {found}")
+    if not isinstance(found, OptionalType):
+        inliner.bind(node, [found in kinds], frame)
+        return
+    if_present, if_none = found.element in kinds, ScalarType("none") in kinds
+    if if_present is if_none:
+        inliner.bind(node, [if_present], frame)
+        return
+    outputs = (inliner.typer.unknown(node.output()),)
+    inliner.emit(node, frame, _IS_NOT if if_present else _IS, (known, None), ("self", "obj"), outputs)
+    inliner.bind(node, outputs, frame)
+
+
+#: How to follow these nodes.
+NODES: dict[str, Callable[[Inliner, private.Node, Frame], None]] = {
+    "prim::CreateObject": _create,
+    "prim::Enter": _context,
+    "prim::Exit": _context,
+    "prim::fork": _fork,
+    "aten::wait": _wait,
+    "prim::isinstance": _is_instance,
+}
