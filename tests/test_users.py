@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import onnxport
 import pytest
 import torch
 import torch.nn.functional as F
+from onnxport.errors import FrozenValue
 from torch import Tensor
 
 from tests.ops.harness import Case
@@ -45,3 +47,26 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_model(case: Case) -> None:
     case.check(OPSETS)
+
+
+class Function(torch.nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+@pytest.mark.parametrize("example", [torch.randn(3, 7), torch.zeros(3, 7)], ids=["scores", "equal"])
+def test_a_model_that_sorts_is_not_refused(example):
+    program = onnxport.export(Function(lambda x: x.topk(3, 1)), (example,), dynamic_axes={"x": [0, 1]})
+    assert (program.checked.sizes is None) == bool((example == 0).all())
+
+
+def test_a_wrong_output_is_found_beside_one_that_rounding_changes():
+    def function(x):
+        return x.sum() - x.sum().double(), torch.tensor(x.shape)
+
+    with pytest.raises(FrozenValue, match="output_1"):
+        onnxport.export(Function(function), (torch.rand(2, 3),), dynamic_axes={"x": [0]})

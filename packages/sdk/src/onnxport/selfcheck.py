@@ -127,9 +127,10 @@ def _try_variants(
         except CaptureFailed:
             # These inputs are not for this model; perhaps the next are.
             continue
-        error = _compare(captured, model, inputs, expected, sizes)
-        if error is not None:
-            if _is_sensitive(torch_model, captured, inputs, expected, training):
+        differences = _compare(captured, model, inputs, expected, sizes)
+        if differences:
+            error = _first_true(torch_model, captured, inputs, expected, training, differences)
+            if error is None:
                 return Checked(None, "the torch model's own results change with the last digit of its inputs")
             raise error
         if mirrored:
@@ -152,12 +153,13 @@ def _warn_of_other_signs(
         return
     try:
         expected = replay(torch_model, captured.signature, inputs, training)
-        error = _compare(captured, model, inputs, expected, symbols)
+        differences = _compare(captured, model, inputs, expected, symbols)
+        error = _first_true(torch_model, captured, inputs, expected, training, differences) if differences else None
     except CaptureFailed:
         return
     except OnnxExporterError as failure:
         error = failure
-    if error is not None and not _is_sensitive(torch_model, captured, inputs, expected, training):
+    if error is not None:
         warnings.warn(
             f"inputs of the other sign than the example's: {error.what}, {error.why}\n  {error.hint}",
             FrozenValueWarning,
@@ -253,8 +255,8 @@ def _mirrored(example: torch.Tensor) -> torch.Tensor:
 
 def _compare(
     captured: Captured, model: Model, inputs: Mapping[str, Any], expected: Sequence[Any], sizes: Mapping[str, int]
-) -> OnnxExporterError | None:
-    """The error for the first output that differs; raises if the exported model does not even run."""
+) -> dict[int, OnnxExporterError]:
+    """The error for each output that differs, by position; raises if the exported model does not even run."""
     names = [value.name or "" for value in model.graph.outputs]
     where = ", ".join(f"{name}={size}" for name, size in sizes.items()) or "other values"
     try:
@@ -263,17 +265,23 @@ def _compare(
     except Exception as error:  # onnxruntime's exceptions share no base class but this
         raise _failure(captured, f"the exported model does not run with {where}", str(error)) from error
     tolerance = QUANTISED if quantises(model) else LENIENT
-    for name, theirs, ours in zip(names, expected, found, strict=True):
+    errors = {}
+    for position, (name, theirs, ours) in enumerate(zip(names, expected, found, strict=True)):
         difference = compare_values(theirs, ours, tolerance)
         if difference is not None:
-            return _failure(captured, f"output {name} is wrong with {where}", difference)
-    return None
+            errors[position] = _failure(captured, f"output {name} is wrong with {where}", difference)
+    return errors
 
 
-def _is_sensitive(
-    torch_model: Any, captured: Captured, inputs: Mapping[str, Any], expected: Sequence[Any], training: bool | None
-) -> bool:
-    """Whether torch's own results differ as much when the inputs change by a few units in the last place.
+def _first_true(
+    torch_model: Any,
+    captured: Captured,
+    inputs: Mapping[str, Any],
+    expected: Sequence[Any],
+    training: bool | None,
+    errors: Mapping[int, OnnxExporterError],
+) -> OnnxExporterError | None:
+    """The first error but for outputs that change as much in torch when the inputs change in their last place.
 
     Sorting and thresholding nearly equal scores, as detectors with random weights do, turns rounding into other
     results; a difference then says nothing about the export.
@@ -283,13 +291,16 @@ def _is_sensitive(
         for name, value in inputs.items()
     }
     again = replay(torch_model, captured.signature, nudged, training)
-    return any(compare_values(a, b) is not None for a, b in zip(expected, again, strict=True))
+    for position, error in errors.items():
+        if compare_values(expected[position], again[position]) is None:
+            return error
+    return None
 
 
 def _nudged(value: torch.Tensor) -> torch.Tensor:
     """Each element a little larger, every one by another amount: equal ones are so no longer."""
     largest = float(value.abs().max()) if value.numel() else 0.0
-    steps = torch.linspace(1e-6, 3e-6, value.numel(), dtype=torch.float64, device=value.device).reshape(value.shape)
+    steps = torch.linspace(0, 4e-7, value.numel(), dtype=torch.float64, device=value.device).reshape(value.shape)
     return (value.double() * (1 + 2e-6) + (largest or 1.0) * steps).to(value.dtype)
 
 
