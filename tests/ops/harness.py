@@ -132,8 +132,10 @@ def _capture(fn: Model, args: tuple[Any, ...], axes: Axes) -> Captured:
     names = [f"x{index}" for index in range(count)]
     dynamic = {names[index]: dict(dims) if isinstance(dims, Mapping) else list(dims) for index, dims in axes.items()}
     # A scripted or plain module is exported as it is; functions are called by one.
-    model = fn if isinstance(fn, torch.nn.Module) else _Call(fn)
-    return capture(model.eval(), _clone(args), input_names=names, dynamic_axes=dynamic)
+    model = fn if isinstance(fn, torch.nn.Module | torch.jit.ScriptFunction) else _Call(fn)
+    if isinstance(model, torch.nn.Module):
+        model.eval()
+    return capture(model, _clone(args), input_names=names, dynamic_axes=dynamic)
 
 
 def _expect_needs_opset(captured: Captured, opset: int) -> None:

@@ -31,24 +31,23 @@ READS = [
         "indices-static", lambda x: (x[:, tensor([0, -1]), tensor([[1], [2]])], x[tensor([[0]]), tensor([1, 2])]), (X,)
     ),
     case("index-from-input", lambda x: x[x[:, 0, 0].gt(0).long(), x[:, 0, 1].lt(0).long()]),
-    case("mask", lambda x: x[x > 0], since=9),
-    case("mask-in-front", lambda x: x[x[:, :, 0] > 0], since=9),
-    case("mask-inside", lambda x: (x[:, x[0, :, 0] > 0], x[:, :, x[0, 0] > 0]), since=9),
-    case("mask-and-index", lambda x: (x[x[:, :, 0] > 0, tensor(1)], x[x[:, 0, 0] > 0, :, tensor(0)]), since=9),
+    case("mask", lambda x: x[x > 0]),
+    case("mask-in-front", lambda x: x[x[:, :, 0] > 0]),
+    case("mask-inside", lambda x: (x[:, x[0, :, 0] > 0], x[:, :, x[0, 0] > 0])),
+    case("mask-and-index", lambda x: (x[x[:, :, 0] > 0, tensor(1)], x[x[:, 0, 0] > 0, :, tensor(0)])),
     case("mask-scalar", lambda x: (x[x[0, 0, 0] > -100], x[x[0, 0, 0] > 100])),
     case("index-select", lambda x: (x.index_select(1, tensor([0, 2])), x.index_select(0, tensor(1)))),
     case("gather", lambda x: (x.gather(1, (x > 0).long()), x.gather(0, (x[:, :2] > 0).long()))),
     case("gather-scalar", lambda x: x[0, 0, 0].gather(0, tensor(0))),
     case("take", lambda x: x.take(tensor([[0, -1], [3, 4]]))),
     case("take-along-dim", lambda x: (x.take_along_dim(x.gt(0).long(), 1), x.take_along_dim(tensor([[[0]]]), 1))),
-    case("masked-select", lambda x: (x.masked_select(x > 0), x.masked_select(x[0, :1] > 0)), since=9),
+    case("masked-select", lambda x: (x.masked_select(x > 0), x.masked_select(x[0, :1] > 0))),
     case(
         "nonzero",
         lambda x: (x.gt(0).nonzero(), x[0, 0, 0].nonzero(), x.double().nonzero(), torch.argwhere(x > 0.5)),
-        since=9,
     ),
-    case("nonzero-tuple", lambda x: (x.nonzero(as_tuple=True), torch.where(x > 0)), since=9),
-    case("nonzero-static", lambda x: torch.nonzero_static(x > 0, size=200, fill_value=-1), since=9),
+    case("nonzero-tuple", lambda x: (x.nonzero(as_tuple=True), torch.where(x > 0))),
+    case("nonzero-static", lambda x: torch.nonzero_static(x > 0, size=200, fill_value=-1)),
     case("isin", lambda x: (torch.isin(x.mul(3).long(), tensor([0, 1])), torch.isin(x.long(), 1, invert=True))),
     case(
         "embedding",
@@ -105,7 +104,6 @@ WRITES = [
     case(
         "put-mask-values",
         lambda x: (put(x, (x > 0,), x[x > 0] * 2), put(x, (x[:, :, 0] > 0,), x[x[:, :, 0] > 0] * 3)),
-        since=9,
     ),
     case(
         "put-one-index",
@@ -130,7 +128,6 @@ WRITES = [
     case(
         "put-scalar-mask",
         lambda x: (put(x, (x[0, 0, 0] > -100,), tensor(5.0)), put(x, (x[:, 0, 0] > 0, None, tensor(1)), tensor(5.0))),
-        since=9,
     ),
     case("scatter", lambda x: (x.scatter(1, (x[:, :2] > 0).long(), 3), x.scatter(2, tensor([[[0]]]), x)), since=9),
     case(
@@ -159,7 +156,6 @@ WRITES = [
             x.masked_scatter(x[0, :1] > 0, x),
             x[0, 0, 0].masked_scatter(tensor(True), x),
         ),
-        since=9,
     ),
 ]
 
@@ -250,11 +246,8 @@ ORDER = [
     case(
         "unique-consecutive",
         lambda x: torch.unique_consecutive(x.mul(3).long(), return_inverse=True, return_counts=True),
-        since=9,
     ),
-    case(
-        "unique-consecutive-dim", lambda x: torch.unique_consecutive(x.gt(0).long(), dim=1, return_counts=True), since=9
-    ),
+    case("unique-consecutive-dim", lambda x: torch.unique_consecutive(x.gt(0).long(), dim=1, return_counts=True)),
 ]
 
 

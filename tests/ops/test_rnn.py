@@ -79,10 +79,10 @@ CASES = [
     _steps("lstm cell", Cell(nn.LSTMCell(4, 3))),
     _steps("gru cell", Cell(nn.GRUCell(4, 3))),
     _steps("rnn cell", Cell(nn.RNNCell(4, 3, nonlinearity="relu"))),
-    Case("packed lstm", Packed(nn.LSTM(4, 3, bidirectional=True, num_layers=2)), *_LENGTHS, since=9),
-    Case("packed gru, batch first", Packed(nn.GRU(4, 3, batch_first=True), batch_first=True), *_LENGTHS, since=9),
+    Case("packed lstm", Packed(nn.LSTM(4, 3, bidirectional=True, num_layers=2)), *_LENGTHS),
+    Case("packed gru, batch first", Packed(nn.GRU(4, 3, batch_first=True), batch_first=True), *_LENGTHS),
     Case("packed rnn, unsorted", Packed(nn.RNN(4, 3), is_sorted=False), *_LENGTHS, since=11),
-    Case("packed lstm, padded further", Packed(nn.LSTM(4, 3), total_length=9, padding_value=2.0), *_LENGTHS, since=9),
+    Case("packed lstm, padded further", Packed(nn.LSTM(4, 3), total_length=9, padding_value=2.0), *_LENGTHS),
 ]
 
 

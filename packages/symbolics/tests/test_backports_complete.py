@@ -29,7 +29,6 @@ NO_BACKPORT = {
     "Det": "an elimination with a search for the pivot has no operator",
     "MaxUnpool": "writing to computed positions before opset 9 takes a turn of a loop for each element",
     "NonMaxSuppression": "how many boxes are left depends on the boxes",
-    "NonZero": "how many elements are not zero depends on the elements",
     "Optional": _OPTIONAL,
     "OptionalGetElement": _OPTIONAL,
     "OptionalHasElement": _OPTIONAL,

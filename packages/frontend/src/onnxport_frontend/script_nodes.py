@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from onnxport_frontend.inline import Frame, Inliner
 
 _CAST = OpName("prim", "unchecked_cast")
+_CHUNK = OpName("prim", "ConstantChunk")
 _IS = OpName("aten", "__is__")
 _IS_NOT = OpName("aten", "__isnot__")
 
@@ -71,8 +72,18 @@ def _is_instance(inliner: Inliner, node: private.Node, frame: Frame) -> None:
     inliner.bind(node, outputs, frame)
 
 
+def _constant_chunk(inliner: Inliner, node: private.Node, frame: Frame) -> None:
+    """Parts of a tensor; their number and the axis are attributes of the node."""
+    args = (*inliner.args(node, frame), node.i("chunks"), node.i("dim"))
+    outputs = inliner.typer.results(None, args, private.outputs_of(node))
+    inliner.may_be_old(outputs)
+    inliner.emit(node, frame, _CHUNK, args, ("self", "chunks", "dim"), outputs)
+    inliner.bind(node, outputs, frame)
+
+
 #: How to follow these nodes.
 NODES: dict[str, Callable[[Inliner, private.Node, Frame], None]] = {
+    "prim::ConstantChunk": _constant_chunk,
     "prim::CreateObject": _create,
     "prim::Enter": _context,
     "prim::Exit": _context,

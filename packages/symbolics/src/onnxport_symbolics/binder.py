@@ -247,6 +247,8 @@ def _to_number_or_value(op: Op, name: str, arg: Lowered) -> Any:
         return arg.tensor.numpy().item()
     if isinstance(arg, DType):
         return arg.torch_number
+    if isinstance(arg, Enumeral):
+        return arg.value
     if isinstance(arg, bool | int | float | complex):
         return arg
     return _to_value(op, name, arg)

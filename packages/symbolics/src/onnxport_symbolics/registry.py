@@ -145,6 +145,11 @@ def prim(*names: str) -> Callable[[_F], _F]:
     return BUILTIN.op(*(f"prim::{name}" for name in names))
 
 
+def prims(*names: str) -> Callable[[_F], _F]:
+    """Register a handler for ``prims`` operators, of which torch's decompositions are made, in the built-in table."""
+    return BUILTIN.op(*(f"prims::{name}" for name in names))
+
+
 def plugin_tables() -> list[Table]:
     """The tables of installed packages, by the entry point group ``onnxport.symbolics``, in order of their names.
 

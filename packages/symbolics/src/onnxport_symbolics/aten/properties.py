@@ -110,6 +110,30 @@ def is_other(op: Op, a: Value) -> bool:
     return False
 
 
+@aten("is_pinned")
+def is_pinned(op: Op, self: Value) -> bool:
+    """is_pinned(Tensor self, Device? device=None) -> bool"""
+    return False
+
+
+@prim("tolist")
+def tolist(op: Op, arg0: Value, arg1: int, arg2: int) -> object:
+    """prim::tolist(Tensor self, int dim, int elem_ty) -> t[]; the numbers of a tensor as those of the language"""
+    kind = op.dtype(arg0)
+    wide = kind if kind is DType.BOOL else DType.FLOAT64 if kind.is_float else DType.INT64
+    return _nested(op, op.cast(arg0, wide))
+
+
+def _nested(op: Op, x: Value) -> object:
+    """A vector is a list of numbers; of more axes, all but the last are taken apart."""
+    if op.rank(x) <= 1:
+        return x
+    size = op.sizes(x)[0]
+    if not isinstance(size, int):
+        raise op.refuse("a list of lists whose length depends on the input", "Make the axis static.")
+    return tuple(_nested(op, op.Gather(x, op.const(index))) for index in range(size))
+
+
 @aten("__contains__.int_list", "__contains__.float_list", "__contains__.str_list")
 def contains(op: Op, l: object, item: object) -> bool | Value:  # noqa: E741 - ATen's name
     """__contains__.int_list(int[] l, int item) -> bool; .float_list; .str_list"""

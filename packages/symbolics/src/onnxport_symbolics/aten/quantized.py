@@ -24,14 +24,16 @@ class Packed:
     """What a packed weight holds, as the frontend gives it.
 
     Attributes:
-        weight: the real weight, from its integers.
+        weight: the real weight, from its integers; before it is scaled if there are ``factors``.
         scale: the weight's scale, of rank 0 or 1.
+        factors: what the channels of the result are still to be multiplied by; None for nothing.
         bias: the real bias, or None.
         sizes: of a convolution: stride, padding, dilation, groups, output padding, whether it is transposed.
     """
 
     weight: Value
     scale: Value
+    factors: Value | None
     bias: Value | None
     sizes: tuple[object, ...]
 
@@ -41,27 +43,59 @@ def _packed(op: Op, packed: object) -> Packed:
         raise op.refuse("a packed weight that is no attribute of the model")
     integers, scale, zero_point, axis, bias, *sizes = packed
     steps, zeros = (item.tensor.numpy() if hasattr(item, "tensor") else np.array(item) for item in (scale, zero_point))
-    step, zero = op.const(steps, DType.FLOAT32), op.const(zeros.astype(np.int8), DType.INT8)
+    step = op.const(steps, DType.FLOAT32)
+    if axis is not None and not zeros.any() and not op.has_attribute("DequantizeLinear", "axis"):
+        # Weights without integers are quantised by ONNX Runtime, otherwise than by torch. Scales are for results, too.
+        whole = op.DequantizeLinear(integers, op.const(1.0), op.const(0, DType.INT8))
+        return Packed(whole, step, step, bias, tuple(sizes))
     along = {} if axis is None else {"axis": axis}
-    weight = op.DequantizeLinear(integers, step, zero, **along)
-    return Packed(weight, step, bias, tuple(sizes))
+    weight = op.DequantizeLinear(integers, step, op.const(zeros.astype(np.int8), DType.INT8), **along)
+    return Packed(weight, step, None, bias, tuple(sizes))
+
+
+def _layer(
+    op: Op, packed: Packed, bias: Value | None, product: Callable[[Value | None], Value], spatial: int = 0
+) -> Value:
+    """The result of a layer.
+
+    Args:
+        op: the builder.
+        packed: the layer's weight.
+        bias: the bias, or None.
+        product: gives the product of the weight with the input, plus what it is called with.
+        spatial: how many axes are behind the channels.
+    """
+    # ONNX Runtime 1.32 rounds a bias beside integers with Round, also where the model's opset lacks it.
+    if packed.factors is None and (bias is None or not op.has("QuantizeLinear") or op.has("Round")):
+        return product(bias)
+
+    def along(vector: Value) -> Value:
+        return op.Unsqueeze(vector, list(range(1, spatial + 1))) if spatial and vector.rank else vector
+
+    found = product(None)
+    if packed.factors is not None:
+        found = op.Mul(found, along(packed.factors))
+    return found if bias is None else op.Add(found, along(bias))
 
 
 def _bias(op: Op, x: QuantizedValue, packed: Packed) -> Value | None:
     """The bias in integers of the product's scale, as fused kernels take it, and back."""
     bias = packed.bias
-    if bias is not None and op.has("QuantizeLinear") and not op.has("Round"):
-        # ONNX Runtime 1.32 rounds such biases with Round, also where the model's opset lacks it.
-        raise op.needs_opset("a quantised layer with a bias, in ONNX Runtime,", 11)
     if bias is None or bias.const is None or x.scale.const is None or x.scale.is_weight or x.axis is not None:
         return bias
     steps = (x.scale.array() * packed.scale.array()).astype(np.float32)
     wide = np.rint(bias.array().astype(np.float64) / steps)
     if np.abs(wide).max(initial=0) > np.iinfo(np.int32).max:
         return bias
+    if packed.factors is not None:
+        return op.const((wide * steps).astype(np.float32), DType.FLOAT32)
     along = {"axis": 0} if steps.ndim else {}
     zeros = op.const(np.zeros(steps.shape, np.int32), DType.INT32)
     return op.DequantizeLinear(op.const(wide.astype(np.int32), DType.INT32), op.const(steps), zeros, **along)
+
+
+def _product(op: Op, x: Value, packed: Packed, bias: Value | None) -> Value:
+    return _layer(op, packed, bias, lambda added: linear.linear(op, x, packed.weight, added))
 
 
 def _relu(op: Op, x: Value) -> Value:
@@ -80,7 +114,7 @@ def _result(op: Op, real: Value, like: QuantizedValue, scale: float, zero_point:
 def _linear(name: str, after: _After) -> None:
     def function(op: Op, X: QuantizedValue, W_prepack: object, Y_scale_i: float, Y_zero_point_i: int) -> QuantizedValue:
         packed = _packed(op, W_prepack)
-        found = after(op, linear.linear(op, X.real, packed.weight, _bias(op, X, packed)))
+        found = after(op, _product(op, X.real, packed, _bias(op, X, packed)))
         return _result(op, found, X, Y_scale_i, Y_zero_point_i)
 
     function.__doc__ = f"{name}(Tensor X, LinearPackedParamsBase W_prepack, float Y_scale_i, int Y_zero_point_i)"
@@ -98,14 +132,14 @@ def linear_leaky_relu(
 ) -> QuantizedValue:
     """linear_leaky_relu(Tensor X, ... W_prepack, float Y_scale_i, int Y_zero_point_i, float negative_slope)"""
     packed = _packed(op, W_prepack)
-    found = op.LeakyRelu(linear.linear(op, X.real, packed.weight, _bias(op, X, packed)), alpha=negative_slope)
+    found = op.LeakyRelu(_product(op, X.real, packed, _bias(op, X, packed)), alpha=negative_slope)
     return _result(op, found, X, Y_scale_i, Y_zero_point_i)
 
 
 def _dynamic(name: str, after: _After) -> None:
     def function(op: Op, X: Value, W_prepack: object, reduce_range: bool = False) -> Value:
         packed = _packed(op, W_prepack)
-        return after(op, linear.linear(op, _by_range(op, X, reduce_range), packed.weight, packed.bias))
+        return after(op, _product(op, _by_range(op, X, reduce_range), packed, packed.bias))
 
     function.__doc__ = f"{name}(Tensor X, LinearPackedParamsBase W_prepack, bool reduce_range=False) -> Tensor Y"
     quantized(name)(function)
@@ -135,18 +169,15 @@ def _conv(op: Op, x: Value, packed: Packed, bias: Value | None, dims: int, trans
     lists = [list(item) for item in (stride, padding, dilation, output_padding)]  # type: ignore[call-overload]  # ints
     flat = dims == 1 and len(lists[0]) == 2
     source = op.Unsqueeze(x, [2]) if flat else x
-    found = conv.convolution(
-        op,
-        source,
-        packed.weight,
-        bias,
-        lists[0],
-        lists[1],
-        lists[2],
-        transposed,
-        lists[3],
-        int(groups),  # type: ignore[call-overload]  # a number
-    )
+    count = int(groups)  # type: ignore[call-overload]  # a number
+
+    def product(added: Value | None) -> Value:
+        stride_, padding_, dilation_, outside = lists
+        return conv.convolution(
+            op, source, packed.weight, added, stride_, padding_, dilation_, transposed, outside, count
+        )
+
+    found = _layer(op, packed, bias, product, len(lists[0]))
     return op.Squeeze(found, [2]) if flat else found
 
 

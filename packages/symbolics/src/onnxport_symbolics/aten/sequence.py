@@ -7,6 +7,7 @@ from onnxport_ir.errors import NeedsStatic
 from onnxport_ir.types import AnyType, scalar_dtype
 
 from onnxport_symbolics import dynamic_lists
+from onnxport_symbolics.aten import slicing
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten, prim
 from onnxport_symbolics.script_lists import as_content, joined, repeated, sorted_items
@@ -39,6 +40,12 @@ def unpack(op: Op, arg0: object = None, tup: object = None) -> object:
     if len(found) != len(op.expected):
         raise op.refuse(f"a list of {len(found)} taken apart into {len(op.expected)} values")
     return found[0] if len(found) == 1 else found
+
+
+@prim("ConstantChunk")
+def constant_chunk(op: Op, self: Value, chunks: int, dim: int) -> list[Value]:
+    """prim::ConstantChunk[int chunks, int dim](Tensor self) -> (Tensor, ...)"""
+    return slicing.chunk(op, self, chunks, dim)
 
 
 @prim("TupleIndex")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from onnxport_ir import DType, Value
+from onnxport_ir import DType, TensorType, Value
 
 from onnxport_symbolics import integers
 from onnxport_symbolics.calls import backport
@@ -82,10 +82,42 @@ def one_hot(op: Op, indices: Value, depth: Value, values: Value, axis: int = -1)
 
 @backport("Compress")
 def compress(op: Op, data: Value, condition: Value, axis: int | None = None) -> Value:
-    """The slices of ``data`` for which a known ``condition`` holds."""
-    if condition.const is None or condition.is_weight:
-        raise op.needs("Compress")
-    chosen = op.const(np.flatnonzero(condition.array()), DType.INT64)
+    """The slices of ``data`` for which ``condition`` holds."""
+    if condition.const is not None and not condition.is_weight:
+        chosen = op.const(np.flatnonzero(condition.array()), DType.INT64)
+    else:
+        chosen = _positions(op, condition)
     if axis is None:
         return op.Gather(op.Reshape(data, [-1]), chosen, axis=0)
     return op.Gather(data, chosen, axis=axis)
+
+
+@backport("NonZero")
+def non_zero(op: Op, x: Value) -> Value:
+    """The indices along each axis (rank, count) of the elements that are not 0, in the order of their places."""
+    mask = x if op.dtype(x) is DType.BOOL else op.Cast(x, to=DType.BOOL)
+    left = _positions(op, op.Reshape(mask, [-1]))
+    rows: list[Value] = []
+    for size in reversed(op.dims(x)[1:]):
+        # Of a tensor without elements nothing is divided, but a runtime asks nonetheless.
+        length = op.Max(op.scalar(size, DType.INT64), op.const(1, DType.INT64))
+        quotient = op.Div(left, length)
+        rows.insert(0, op.Sub(left, op.Mul(quotient, length)))
+        left = quotient
+    if op.rank(x):
+        rows.insert(0, left)
+    return op.Concat(*(op.Unsqueeze(row, [0]) for row in rows), axis=0) if rows else op.Reshape(left, [0, -1])
+
+
+def _positions(op: Op, mask: Value) -> Value:
+    """Where a mask (N) holds, ascending: one element after the other is put to those that were found."""
+    counter, flag = Value(TensorType(DType.INT64, ())), Value(TensorType(DType.BOOL, ()))
+    found = Value(TensorType(DType.INT64, (op.unknown_dim(),)))
+    with op.body([counter, flag, found], name="positions") as body:
+        here = op.Reshape(op.Gather(mask, counter, axis=0), op.const([], DType.INT64))
+        (longer,) = op.branch(here, lambda: op.Concat(found, op.Reshape(counter, [1]), axis=0), lambda: found)
+        body.outputs = [op.own(flag), op.own(longer)]
+    count = op.scalar(op.dim(mask, 0), DType.INT64)
+    start = op.const(np.zeros(0, np.int64), DType.INT64)
+    (result,) = op.multi("Loop", 1, count, op.const(True), start, body=body)
+    return op.retype(result, TensorType(DType.INT64, (op.unknown_dim(),)))

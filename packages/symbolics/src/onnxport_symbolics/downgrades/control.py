@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from onnxport_ir import Block, DType, Node, OptionalType, SequenceType, Value
+from onnxport_ir import Block, Dim, DType, Node, OptionalType, SequenceType, TensorType, Value
 
 from onnxport_symbolics.calls import Call, downgrade
 from onnxport_symbolics.op import Op
@@ -32,6 +32,41 @@ def no_sequences(op: Op, call: Call) -> Call:
     if any(isinstance(value.value_type, SequenceType) for value in _carried(call)):
         raise op.needs_opset(f"{call.op_type} with a sequence", 13)
     return call
+
+
+@downgrade("If", at=11)
+def branches_of_one_shape(op: Op, call: Call) -> Call:
+    """Both branches gave results of one shape; a size that only one of them knows is hidden from the runtime."""
+    condition, first, second = call.operands[0], call.attributes["then_branch"], call.attributes["else_branch"]
+    if condition is None:
+        raise op.refuse("If without a condition")
+    for index, (left, right) in enumerate(zip(first.outputs, second.outputs, strict=True)):
+        if left.shape is None or right.shape is None:
+            continue
+        if len(left.shape) != len(right.shape) or any(map(_differ, left.shape, right.shape)):
+            raise op.needs_opset("If whose branches give different shapes", 11)
+        for branch, mine, other in ((first, left, right), (second, right, left)):
+            if any(isinstance(a, int) and not isinstance(b, int) for a, b in zip(mine.shape, other.shape, strict=True)):
+                branch.outputs[index] = _of_hidden_shape(op, branch, mine, condition)
+    return call
+
+
+def _differ(left: Dim, right: Dim) -> bool:
+    return isinstance(left, int) and isinstance(right, int) and left != right
+
+
+def _of_hidden_shape(op: Op, branch: Block, value: Value, condition: Value) -> Value:
+    """The same value, of a shape that no runtime can compute before the model runs."""
+    rank = op.rank(value)
+    single, vector = TensorType(DType.INT64, condition.shape), TensorType(DType.INT64, (rank,))
+    number = Node("Cast", [condition], {"to": DType.INT64.onnx}, result_types=[single])
+    zero = Node("Mul", [number.result, op.const(0)], result_types=[single])
+    shape = Node("Shape", [value], result_types=[vector])
+    total = Node("Add", [shape.result, zero.result], result_types=[vector])
+    hidden = TensorType(value.dtype, tuple(op.unknown_dim() for _ in range(rank)))
+    same = Node("Reshape", [value, total.result], result_types=[hidden])
+    branch.nodes += [number, zero, shape, total, same]
+    return same.result
 
 
 @downgrade("Loop", at=13)
