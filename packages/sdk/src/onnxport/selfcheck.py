@@ -28,6 +28,9 @@ AUTO_SUSPECT_WEIGHT_BYTES = 128 << 20
 AUTO_NODES = 4000
 AUTO_CAPTURE_S = 5.0
 
+#: By how much inputs change to see whether outputs follow: a last digit, and what deep models make of one.
+_NUDGES = (2e-6, 2e-5)
+
 #: What to do about values that the trace has fixed and no check has cleared.
 OnFrozen: TypeAlias = Literal["error", "warn", "ignore"]
 
@@ -286,27 +289,31 @@ def _first_true(
     training: bool | None,
     errors: Mapping[int, OnnxExporterError],
 ) -> OnnxExporterError | None:
-    """The first error but for outputs that change as much in torch when the inputs change in their last place.
+    """The first error but for outputs that change as much in torch when the inputs change in their last places.
 
     Sorting and thresholding nearly equal scores, as detectors with random weights do, turns rounding into other
     results; a difference then says nothing about the export.
     """
-    nudged = {
-        name: _nudged(value) if isinstance(value, torch.Tensor) and value.dtype.is_floating_point else value
-        for name, value in inputs.items()
-    }
-    again = replay(torch_model, captured.signature, nudged, training)
-    for position, error in errors.items():
-        if compare_values(expected[position], again[position]) is None:
-            return error
-    return None
+    remaining = dict(errors)
+    for share in _NUDGES:
+        nudged = {
+            name: _nudged(value, share) if isinstance(value, torch.Tensor) and value.dtype.is_floating_point else value
+            for name, value in inputs.items()
+        }
+        again = replay(torch_model, captured.signature, nudged, training)
+        remaining = {
+            position: error
+            for position, error in remaining.items()
+            if compare_values(expected[position], again[position]) is None
+        }
+    return next(iter(remaining.values()), None)
 
 
-def _nudged(value: torch.Tensor) -> torch.Tensor:
-    """Each element a little larger, every one by another amount: equal ones are so no longer."""
+def _nudged(value: torch.Tensor, share: float) -> torch.Tensor:
+    """Each element larger by a share of it, every one by another amount: equal ones are so no longer."""
     largest = float(value.abs().max()) if value.numel() else 0.0
-    steps = torch.linspace(0, 4e-7, value.numel(), dtype=torch.float64, device=value.device).reshape(value.shape)
-    return (value.double() * (1 + 2e-6) + (largest or 1.0) * steps).to(value.dtype)
+    steps = torch.linspace(0, share / 5, value.numel(), dtype=torch.float64, device=value.device).reshape(value.shape)
+    return (value.double() * (1 + share) + (largest or 1.0) * steps).to(value.dtype)
 
 
 def _failure(captured: Captured, what: str, why: str) -> OnnxExporterError:
