@@ -12,7 +12,7 @@ import functools
 import operator
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Literal, Protocol
@@ -22,6 +22,7 @@ from torch.utils import _pytree as pytree
 
 from onnxport_frontend import _torch_private as private
 from onnxport_frontend.places import is_between, is_user_file
+from onnxport_frontend.watching import Watching
 
 #: What of a tensor was converted: its elements, the size of its first axis, or all of its sizes.
 Aspect = Literal["value", "length", "sizes"]
@@ -88,10 +89,10 @@ _METHODS = {
     "is_nonzero": _BOOL,
     "is_same_size": _SAME_SIZES,
 }
-#: The same as functions of ``torch``.
-_FUNCTIONS = {name: _METHODS[name] for name in ("equal", "allclose", "is_nonzero", "is_same_size")}
+#: The same as functions of ``torch``. These are not stood in for: code that is compiled meanwhile looks them up.
+_FUNCTIONS = {getattr(torch, name): _METHODS[name] for name in ("equal", "allclose", "is_nonzero", "is_same_size")}
 #: What makes a tensor of Python's values, some of which may be tensors.
-_MAKERS = ("tensor", "as_tensor", "asarray")
+_MAKERS = frozenset({torch.tensor, torch.as_tensor, torch.asarray})
 _MAKER_METHODS = ("new", "new_tensor")
 
 # A sentinel: the method is the class's own, and is put back by deleting what stands in for it.
@@ -99,36 +100,56 @@ _INHERITED = object()
 
 
 @contextlib.contextmanager
-def watched_conversions(record: Recorder) -> Iterator[Callable[[], bool]]:
+def watched_conversions(record: Recorder) -> Iterator[Watch]:
     """Give ``record`` each conversion that this thread makes in a trace; the caller holds the tracing lock.
 
     Yields:
-        tells whether a conversion is going on now, so that warnings of it are no news.
+        What watches, for a mode that sees functions of torch.
     """
-    watch = _Watch(record)
-    undo: list[tuple[Any, str, Any]] = []
+    watch = Watch(record)
+    undo: list[tuple[str, Any]] = []
 
-    def stand_in(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-        undo.append((owner, name, vars(owner).get(name, _INHERITED)))
-        setattr(owner, name, make(getattr(owner, name)))
+    def stand_in(name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+        undo.append((name, vars(torch.Tensor).get(name, _INHERITED)))
+        setattr(torch.Tensor, name, make(getattr(torch.Tensor, name)))
 
     try:
-        for owner, conversions in ((torch.Tensor, _METHODS), (torch, _FUNCTIONS)):
-            for name, conversion in conversions.items():
-                stand_in(owner, name, functools.partial(watch.converting, conversion))
-        for owner, names in ((torch, _MAKERS), (torch.Tensor, _MAKER_METHODS)):
-            for name in names:
-                stand_in(owner, name, watch.making)
-        yield lambda: watch.busy
+        for name, conversion in _METHODS.items():
+            stand_in(name, functools.partial(watch.converting, conversion))
+        for name in _MAKER_METHODS:
+            stand_in(name, watch.making)
+        yield watch
     finally:
-        for owner, name, before in reversed(undo):
+        for name, before in reversed(undo):
             if before is _INHERITED:
-                delattr(owner, name)
+                delattr(torch.Tensor, name)
             else:
-                setattr(owner, name, before)
+                setattr(torch.Tensor, name, before)
 
 
-class _Watch:
+class WatchingConversions(Watching):
+    """The mode of a trace, which sees the functions of torch that convert tensors as well."""
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__()
+        self._watch = watch
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Call ``func``, or what is to be called for it."""
+        if func in _FUNCTIONS:
+            func = self._watch.converting(_FUNCTIONS[func], func, sys._getframe(1))
+        elif func in _MAKERS:
+            func = self._watch.making(func, sys._getframe(1))
+        return super().__torch_function__(func, types, args, kwargs)
+
+
+class Watch:
     """What stands in for methods and functions, and whether one of them is at work."""
 
     def __init__(self, record: Recorder) -> None:
@@ -136,14 +157,16 @@ class _Watch:
         self._record = record
         self._thread = threading.get_ident()
 
-    def converting(self, conversion: Conversion, call: Callable[..., Any]) -> Callable[..., Any]:
-        """Something that converts its first arguments as ``call`` does."""
+    def converting(
+        self, conversion: Conversion, call: Callable[..., Any], caller: FrameType | None = None
+    ) -> Callable[..., Any]:
+        """Something that converts its first arguments as ``call`` does, for whoever calls it unless that is said."""
 
         @functools.wraps(call)
         def convert(*args: Any, **kwargs: Any) -> Any:
-            frame = sys._getframe(1)
+            frame = caller or sys._getframe(1)
             if not self._is_news(conversion, args, frame):
-                return call(*args, **kwargs)
+                return self._unseen(call, conversion, frame, args, kwargs)
             with self._busy():
                 result = call(*args, **kwargs)
                 if conversion.kind == "len":
@@ -155,14 +178,14 @@ class _Watch:
 
         return convert
 
-    def making(self, call: Callable[..., Any]) -> Callable[..., Any]:
+    def making(self, call: Callable[..., Any], caller: FrameType | None = None) -> Callable[..., Any]:
         """Something that makes a tensor as ``call`` does; what it is made of may be tensors."""
 
         @functools.wraps(call)
         def make(*args: Any, **kwargs: Any) -> Any:
             if not self._is_on():
                 return call(*args, **kwargs)
-            frame = sys._getframe(1)
+            frame = caller or sys._getframe(1)
             with self._busy():
                 result = call(*args, **kwargs)
             owner = args[:1] if isinstance(call, _METHOD) else ()
@@ -180,14 +203,27 @@ class _Watch:
     def _is_news(self, conversion: Conversion, args: tuple[Any, ...], frame: FrameType) -> bool:
         if not self._is_on() or not args or not _is_plain(args[0]):
             return False
-        if conversion.kind == "bool" and is_between(frame.f_code.co_filename):
-            # Nobody but this package asks from there.
+        if _is_ours(conversion, frame):
             return False
         if conversion.kind == "index":
             # torch asks for the index of tensors that it has recorded already: x[:n].
             return is_user_file(frame.f_code.co_filename)
         # Tensors are keys by identity all over torch; only numbers would be found again in eager mode.
         return conversion.kind != "hash" or (args[0].dim() == 0 and is_user_file(frame.f_code.co_filename))
+
+    def _unseen(
+        self,
+        call: Callable[..., Any],
+        conversion: Conversion,
+        frame: FrameType,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """Convert without a record; torch's warning is none either where this package asks."""
+        if not _is_ours(conversion, frame) or not self._is_on():
+            return call(*args, **kwargs)
+        with self._busy():
+            return call(*args, **kwargs)
 
     @contextlib.contextmanager
     def _busy(self) -> Iterator[None]:
@@ -200,6 +236,11 @@ class _Watch:
 
 _NEW = torch.Tensor.new
 _METHOD = type(_NEW)
+
+
+def _is_ours(conversion: Conversion, frame: FrameType) -> bool:
+    """Whether a conversion is one that this package asks for itself."""
+    return conversion.kind == "bool" and is_between(frame.f_code.co_filename)
 
 
 def _is_plain(value: Any) -> bool:

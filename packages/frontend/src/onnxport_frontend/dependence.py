@@ -295,8 +295,8 @@ _UNPACK = OpName("prim", "ListUnpack")
 
 def analyse(graph: CapturedGraph) -> Marked:
     """Find out what the marks of a functional graph depend on; linear in the equations that they reach."""
+    from onnxport_frontend.following import follow  # noqa: PLC0415 - the walk is written with the facts of this module
     from onnxport_frontend.formulas import formula  # noqa: PLC0415 - it runs operators, which only marks need
-    from onnxport_frontend.size_rules import follow  # noqa: PLC0415 - the rules are written with the facts of this module
 
     marks = list(marks_of(graph.eqns))
     unpacked = [eqn for eqn in graph.eqns if eqn.op == _UNPACK]

@@ -15,7 +15,7 @@ import torch
 from onnxport_ir.errors import Place
 
 from onnxport_frontend import _torch_private as private
-from onnxport_frontend.conversions import Conversion, watched_conversions
+from onnxport_frontend.conversions import Conversion, Watch, watched_conversions
 from onnxport_frontend.dependence import Dependence, mark_text
 from onnxport_frontend.places import is_between, is_entrance, is_user_file, user_place
 
@@ -71,7 +71,13 @@ class Finding:
 
 
 class Findings:
-    """What a run of the model is found to do, one entry for each kind and place."""
+    """What a run of the model is found to do, one entry for each kind and place.
+
+    Attributes:
+        watch: sees conversions as long as they are collected.
+    """
+
+    watch: Watch
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, Place, bool], Finding] = {}
@@ -107,7 +113,7 @@ class Findings:
 
 
 @contextlib.contextmanager
-def collect_findings() -> Iterator[list[Finding]]:
+def collect_findings() -> Iterator[Findings]:
     """Turn this thread's conversions and ``TracerWarning`` into findings; other warnings are shown as ever.
 
     Filters and the hook of the ``warnings`` module belong to the process, so the caller holds the tracing lock; what
@@ -115,8 +121,7 @@ def collect_findings() -> Iterator[list[Finding]]:
     """
     findings = Findings()
     thread = threading.get_ident()
-    result: list[Finding] = []
-    with watched_conversions(findings.converted) as is_converting, warnings.catch_warnings():
+    with watched_conversions(findings.converted) as findings.watch, warnings.catch_warnings():
         # catch_warnings has saved the hook; the module's functions look it up by name at each warning.
         show = warnings.showwarning
 
@@ -130,7 +135,7 @@ def collect_findings() -> Iterator[list[Finding]]:
         ) -> None:
             if issubclass(category, private.TracerWarning) and threading.get_ident() == thread:
                 finding = _finding(str(message), filename, lineno, sys._getframe(1))
-                if not is_converting() or finding.kind == "constant":
+                if not findings.watch.busy or finding.kind == "constant":
                     findings.add(finding)
             else:
                 show(message, category, filename, lineno, file, line)
@@ -138,10 +143,7 @@ def collect_findings() -> Iterator[list[Finding]]:
         warnings.showwarning = hook
         warnings.filterwarnings("always", category=private.TracerWarning)
         warnings.filterwarnings("ignore", message=r"`torch\.jit\.trace.*` is (deprecated|not supported)")
-        try:
-            yield result
-        finally:
-            result.extend(findings.all())
+        yield findings
 
 
 def _finding(message: str, filename: str, lineno: int, frame: FrameType | None) -> Finding:

@@ -1,280 +1,26 @@
-"""How operators make sizes and whole numbers out of others, for :mod:`onnxport_frontend.dependence`.
+"""How operators make sizes out of sizes, for :mod:`onnxport_frontend.dependence`.
 
-A rule gives the sizes of an operator's only result, or None where it does not know. A size that disagrees with the one
-of the example is not believed. Without a rule a size depends on all sizes of all arguments and on all numbers among
-them, and on the elements as well where these decide shapes.
+A rule gives the sizes of an operator's result, or None where it does not know.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-import torch
-from onnxport_ir.captured import Arg, Eqn, OpName, Var
-from onnxport_ir.dims import Dim, exact_div, floor_div, hint_of, product
+from onnxport_ir.captured import TensorLiteral, Var
+from onnxport_ir.dims import Dim, hint_of, product
 from onnxport_ir.types import TensorType
 
-from onnxport_frontend import _torch_private as private
-from onnxport_frontend.dependence import Fact, Facts, mark_of
-
-Dims = tuple[Dim, ...]
-_LONGEST = 8
+from onnxport_frontend.dependence import Facts
+from onnxport_frontend.size_calls import Call, Dims, Rule, quotient
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Call:
-    """A call of an operator, with what is known of its arguments."""
-
-    eqn: Eqn
-    facts: Facts
-    named: Mapping[str, Arg]
-
-    @staticmethod
-    def of(eqn: Eqn, facts: Facts) -> Call:
-        """Read an equation."""
-        return Call(eqn, facts, dict(zip(eqn.names, eqn.args, strict=True)))
-
-    def dims(self, index: int = 0) -> Dims | None:
-        """The sizes of an argument."""
-        return self.facts.arg(self.eqn.args[index]).dims
-
-    def number(self, arg: Arg) -> Dim:
-        """A whole number among the arguments."""
-        fact = self.facts.arg(arg)
-        if fact.number is not None:
-            return fact.number
-        return self.facts.unknown(None, fact.deps)
-
-    def axis(self, name: str, rank: int) -> int | None:
-        """The axis that an argument names; None if it is not known."""
-        axis = self.named.get(name)
-        return axis % rank if isinstance(axis, int) and rank else None
-
-    def axes(self, name: str, rank: int) -> set[int] | None:
-        """The axes that an argument names, all for none; None if they are not known."""
-        given = self.named.get(name)
-        if given is None or given == ():
-            return set(range(rank))
-        listed = given if isinstance(given, tuple) else (given,)
-        known = [axis % rank for axis in listed if isinstance(axis, int) and rank]
-        return set(known) if len(known) == len(listed) else None
-
-
-def follow(eqn: Eqn, facts: Facts) -> None:
-    """Enter what is known of the results of an equation."""
-    if mark_of(eqn) is not None:
-        return
-    if eqn.blocks:
-        _follow_blocks(eqn, facts)
-        return
-    call = Call.of(eqn, facts)
-    whole = _number(call)
-    given = [facts.arg(arg) for arg in eqn.args]
-    deps, shapes, numbers = 0, 0, 0
-    for arg, fact in zip(eqn.args, given, strict=True):
-        deps |= fact.deps
-        shapes |= facts.shape_deps(fact)
-        if not (isinstance(arg, Var) and isinstance(arg.type, TensorType)):
-            numbers |= fact.deps
-    for out in eqn.outputs:
-        dims, rest = _dims(call, out, shapes | numbers, deps)
-        facts.of[out] = Fact(_elements(eqn, deps, shapes, numbers), dims, rest, whole)
-
-
-def _follow_blocks(eqn: Eqn, facts: Facts) -> None:
-    """Bodies may run any number of times: a result depends on all that is read in them."""
-    deps = 0
-    for arg in eqn.args:
-        deps |= facts.all_deps(facts.arg(arg))
-    for block in eqn.blocks:
-        for var in block.inputs:
-            facts.of[var] = Fact(deps, rest=deps | 1)
-        for inner in block.eqns:
-            follow(inner, facts)
-            for out in inner.outputs:
-                deps |= facts.all_deps(facts.of[out])
-        for value in block.outputs:
-            deps |= facts.all_deps(facts.arg(value))
-    for out in eqn.outputs:
-        facts.of[out] = Fact(deps, rest=deps)
-
-
-def _elements(eqn: Eqn, deps: int, shapes: int, numbers: int) -> int:
-    """What the elements of a result depend on: a sum depends on how many it is of."""
-    name = eqn.op.name
-    if name in _OF_SIZES:
-        return shapes
-    if name in _OF_TYPE:
-        return 0
-    if name.endswith("_like") or name in _NEW:
-        return numbers
-    return deps if name in _SAME or _is_pointwise(eqn.op) else deps | shapes
-
-
-_OF_SIZES = frozenset(
-    {"size", "sym_size", "numel", "sym_numel", "len", "shape", "stride", "sym_stride", "_shape_as_tensor"}
-)
-_OF_TYPE = frozenset({"dim", "ndimension", "is_floating_point", "is_complex", "dtype", "device", "layout"})
-_NEW = frozenset({"new_zeros", "new_ones", "new_full", "new_empty", "zeros", "ones", "full", "empty"})
-
-
-def _dims(call: Call, out: Var, shapes: int, deps: int) -> tuple[Dims | None, int]:
-    """The sizes of a result, and what they depend on where they are not known."""
-    type_ = out.type
-    if not isinstance(type_, TensorType):
-        return None, shapes
-    eqn, facts = call.eqn, call.facts
-    may_count = private.has_dynamic_shape(eqn.op.namespace, eqn.op.name, eqn.op.overload) and (
-        eqn.op.name not in _MASKS or _has_mask(eqn)
-    )
-    rest = shapes | deps if may_count else shapes
-    if type_.shape is None:
-        return None, rest
-    if all(isinstance(dim, int) for dim in type_.shape):
-        return type_.shape, 0
-    found = _rule(call) if len(eqn.outputs) == 1 and not may_count else None
-    if found is None or len(found) != len(type_.shape):
-        found = tuple(facts.unknown(hint_of(dim), rest) for dim in type_.shape)
-    return tuple(_believed(facts, dim, hint_of(seen), rest) for dim, seen in zip(found, type_.shape, strict=True)), 0
-
-
-def _believed(facts: Facts, dim: Dim, seen: int | None, rest: int) -> Dim:
-    if seen is not None and hint_of(dim) is None:
-        return facts.unknown(seen, facts.deps_of(dim))
-    if seen is not None and hint_of(dim) != seen:
-        return facts.unknown(seen, rest)
-    if not isinstance(dim, int) and len(dim.terms) > _LONGEST:
-        return facts.unknown(seen, facts.deps_of(dim), functools.partial(facts.size, dim))
-    return dim
-
-
-_MASKS = frozenset({"index", "index_put", "_unsafe_index"})
-
-
-def _has_mask(eqn: Eqn) -> bool:
-    indices = eqn.args[1] if isinstance(eqn.args[1], tuple) else (eqn.args[1],)
-    types = [index.type for index in indices if isinstance(index, Var)]
-    return any(
-        not isinstance(type_, TensorType) or type_.dtype is None or type_.dtype.short in ("bool", "u8")
-        for type_ in types
-    )
-
-
-def _rule(call: Call) -> Dims | None:
-    name = call.eqn.op.name
-    rule = _RULES.get(name)
-    if rule is not None:
-        return rule(call)
-    if name in _SAME or name.endswith("_like"):
-        return call.dims()
-    return _broadcast(call) if _is_pointwise(call.eqn.op) else None
-
-
-@functools.lru_cache(maxsize=4096)
-def _is_pointwise(op: OpName) -> bool:
-    found = private.overload_of(op.namespace, op.name, op.overload)
-    return torch.Tag.pointwise in getattr(found, "tags", ())
-
-
-# --- whole numbers ----------------------------------------------------------------------------------------------
-
-
-def _number(call: Call) -> Dim | None:
-    """The whole number that a call gives, if sizes decide it."""
-    eqn = call.eqn
-    if len(eqn.outputs) != 1 or not eqn.args:
-        return None
-    rule = _NUMBERS.get(eqn.op.name)
-    if rule is None:
-        return None
-    result = rule(call)
-    return None if result is None or (not isinstance(result, int) and len(result.terms) > _LONGEST) else result
-
-
-def _size(call: Call) -> Dim | None:
-    dims = call.dims()
-    axis = None if dims is None else call.axis("dim", len(dims))
-    return None if dims is None or axis is None else dims[axis]
-
-
-def _numel(call: Call) -> Dim | None:
-    dims = call.dims()
-    return None if dims is None else product(dims)
-
-
-def _same_number(call: Call) -> Dim | None:
-    out = call.eqn.outputs[0].type
-    if isinstance(out, TensorType) and (out.dtype is None or out.dtype.short not in ("i64", "i32", "i16", "i8", "u8")):
-        return None
-    return call.facts.arg(call.eqn.args[0]).number
-
-
-def _arithmetic(combine: Callable[[Dim, Dim], Dim | None]) -> Callable[[Call], Dim | None]:
-    def rule(call: Call) -> Dim | None:
-        if call.named.get("alpha", 1) != 1 or call.named.get("rounding_mode") not in (None, "floor"):
-            return None
-        left, right = (call.facts.arg(arg).number for arg in call.eqn.args[:2])
-        return None if left is None or right is None else combine(left, right)
-
-    return rule
-
-
-def _divided(call: Call) -> Dim | None:
-    if call.eqn.op.name == "div" and call.named.get("rounding_mode") != "floor":
-        return None
-    left, right = (call.facts.arg(arg).number for arg in call.eqn.args[:2])
-    if left is None or right is None or right == 0:
-        return None
-    return _quotient(call.facts, left, right)
-
-
-def _quotient(facts: Facts, left: Dim, right: Dim) -> Dim:
-    if (isinstance(left, int) and isinstance(right, int)) or exact_div(left, right) is not None:
-        return floor_div(left, right)
-
-    def compute(sizes: Mapping[str, int]) -> int | None:
-        above, below = facts.size(left, sizes), facts.size(right, sizes)
-        return None if above is None or not below else above // below
-
-    above, below = hint_of(left), hint_of(right)
-    hint = None if above is None or not below else above // below
-    return facts.unknown(hint, facts.deps_of(left) | facts.deps_of(right), compute)
-
-
-_NUMBERS: dict[str, Callable[[Call], Dim | None]] = {
-    "size": _size,
-    "sym_size": _size,
-    "numel": _numel,
-    "NumToTensor": _same_number,
-    "Int": _same_number,
-    "IntImplicit": _same_number,
-    "ScalarImplicit": _same_number,
-    "detach": _same_number,
-    "clone": _same_number,
-    "to": _same_number,
-    "add": _arithmetic(lambda a, b: a + b),
-    "sub": _arithmetic(lambda a, b: a - b),
-    "rsub": _arithmetic(lambda a, b: b - a),
-    "mul": _arithmetic(lambda a, b: a * b),
-    "floor_divide": _divided,
-    "floordiv": _divided,
-    "div": _divided,
-}
-
-
-# --- sizes ------------------------------------------------------------------------------------------------------
-
-
-def _broadcast(call: Call) -> Dims | None:
-    given = [call.facts.arg(arg).dims for arg in call.eqn.args if isinstance(arg, Var) or _is_tensor(arg)]
+def broadcast(call: Call) -> Dims | None:
+    """The sizes of what all tensors among the arguments are spread to."""
+    given = [call.facts.arg(arg).dims for arg in call.eqn.args if isinstance(arg, Var | TensorLiteral)]
     return _broadcast_of(call.facts, [dims for dims in given if dims is not None])
-
-
-def _is_tensor(arg: Arg) -> bool:
-    return hasattr(arg, "tensor")
 
 
 def _broadcast_of(facts: Facts, given: Sequence[Dims]) -> Dims | None:
@@ -318,7 +64,7 @@ def _with_rest(facts: Facts, dims: Dims, given: list[Dim]) -> Dims:
     if isinstance(below, int) and below == 0:
         rest: Dim = 0
     else:
-        rest = _quotient(facts, above, below)
+        rest = quotient(facts, above, below)
     return tuple(rest if dim == -1 else dim for dim in given)
 
 
@@ -329,6 +75,10 @@ def _expand(call: Call) -> Dims | None:
     given = [call.number(size) for size in sizes]
     padded: Dims = (1,) * (len(given) - len(dims)) + dims
     return tuple(old if new == -1 else new for old, new in zip(padded, given, strict=True))
+
+
+#: Operators that make tensors of a given size.
+NEW = frozenset({"new_zeros", "new_ones", "new_full", "new_empty", "zeros", "ones", "full", "empty"})
 
 
 def _made(call: Call) -> Dims | None:
@@ -516,10 +266,95 @@ def _attention(call: Call) -> Dims | None:
 
 
 def _where(call: Call) -> Dims | None:
-    return _broadcast(call) if len(call.eqn.args) == 3 else None
+    return broadcast(call) if len(call.eqn.args) == 3 else None
 
 
-_SAME = frozenset(
+#: Operators that give as many tensors as an axis is long, or as fit into it, and the name of the axis argument.
+LISTS = {
+    **dict.fromkeys(
+        ("unbind", "split", "chunk", "unsafe_split", "unsafe_chunk", "tensor_split", "split_with_sizes"), "dim"
+    )
+}
+
+
+def item_dims(call: Call) -> Dims | None:
+    """The sizes of each tensor in the list that an operator gives."""
+    dims = call.dims()
+    axis = None if dims is None else call.axis("dim", len(dims))
+    if dims is None or axis is None:
+        return None
+    if call.eqn.op.name == "unbind":
+        return dims[:axis] + dims[axis + 1 :]
+    return (*dims[:axis], call.facts.unknown(None, call.facts.deps_of(dims[axis])), *dims[axis + 1 :])
+
+
+def _index(call: Call) -> Dims | None:
+    """Indices of whole numbers: their common sizes stand where the first was, or in front if they are apart."""
+    dims, indices = call.dims(), call.eqn.args[1]
+    if dims is None or not isinstance(indices, tuple):
+        return None
+    indices += (None,) * (len(dims) - len(indices))
+    axes = [axis for axis, index in enumerate(indices) if index is not None]
+    given = [call.facts.arg(indices[axis]).dims for axis in axes]
+    common = _broadcast_of(call.facts, [item for item in given if item is not None])
+    if common is None or None in given:
+        return None
+    rest = [dim for axis, dim in enumerate(dims) if axis not in axes]
+    first = axes[0] if axes == list(range(axes[0], axes[-1] + 1)) else 0
+    return (*rest[:first], *common, *rest[first:])
+
+
+def _pad(call: Call) -> Dims | None:
+    dims, pads = call.dims(), call.named.get("pad", call.named.get("padding"))
+    if dims is None or not isinstance(pads, tuple):
+        return None
+    result = list(dims)
+    for place in range(len(pads) // 2):
+        before, after = call.number(pads[2 * place]), call.number(pads[2 * place + 1])
+        result[-1 - place] = before + result[-1 - place] + after
+    return tuple(result)
+
+
+def _repeat(call: Call) -> Dims | None:
+    dims, times = call.dims(), call.named.get("repeats")
+    if dims is None or not isinstance(times, tuple):
+        return None
+    padded: Dims = (1,) * (len(times) - len(dims)) + dims
+    return tuple(call.number(number) * dim for number, dim in zip(times, padded, strict=True))
+
+
+def _einsum(call: Call) -> Dims | None:
+    equation, tensors = call.eqn.args[0], call.eqn.args[1]
+    if not isinstance(equation, str) or not isinstance(tensors, tuple) or "->" not in equation or "." in equation:
+        return None
+    left, _, right = equation.replace(" ", "").partition("->")
+    known: dict[str, Dim] = {}
+    for letters, tensor in zip(left.split(","), tensors, strict=True):
+        dims = call.facts.arg(tensor).dims
+        if dims is None or len(dims) != len(letters):
+            return None
+        known.update((letter, dim) for letter, dim in zip(letters, dims, strict=True) if known.get(letter, 1) == 1)
+    return tuple(known[letter] for letter in right)
+
+
+def _gather(call: Call) -> Dims | None:
+    return call.facts.arg(call.named["index"]).dims
+
+
+def _topk(call: Call) -> Dims | None:
+    dims = call.dims()
+    axis = None if dims is None else call.axis("dim", len(dims))
+    if dims is None or axis is None:
+        return None
+    return (*dims[:axis], call.number(call.named["k"]), *dims[axis + 1 :])
+
+
+def _extreme(call: Call) -> Dims | None:
+    """The largest elements, or one of two tensors."""
+    return broadcast(call) if "other" in call.named else _reduced(call)
+
+
+SAME = frozenset(
     {
         *(
             "softmax",
@@ -569,10 +404,10 @@ _SAME = frozenset(
     }
 )
 
-_RULES: dict[str, Callable[[Call], Dims | None]] = {
+RULES: dict[str, Rule] = {
     **dict.fromkeys(("view", "reshape", "_unsafe_view"), _view),
     **dict.fromkeys(("expand", "broadcast_to"), _expand),
-    **dict.fromkeys(_NEW, _made),
+    **dict.fromkeys(NEW, _made),
     **dict.fromkeys(("rand", "randn"), _made),
     **dict.fromkeys(("transpose", "swapaxes", "t"), _transpose),
     **dict.fromkeys(("slice", "narrow"), _slice),
@@ -589,6 +424,14 @@ _RULES: dict[str, Callable[[Call], Dims | None]] = {
         _spatial,
     ),
     **dict.fromkeys(("_convolution", "convolution"), _spatial),
+    **dict.fromkeys(("max", "min", "median", "mode", "kthvalue"), _extreme),
+    **dict.fromkeys(("pad", "constant_pad_nd"), _pad),
+    "index": _index,
+    "repeat": _repeat,
+    "einsum": _einsum,
+    "gather": _gather,
+    "topk": _topk,
+    "ListUnpack": Call.dims,
     "permute": _permute,
     "unsqueeze": _unsqueeze,
     "select": _without_axis,

@@ -13,12 +13,12 @@ from onnxport_ir.errors import CaptureFailed, OnnxExporterError
 
 from onnxport_frontend import _torch_private as private
 from onnxport_frontend.careful import MARKER, Careful
-from onnxport_frontend.findings import Finding, collect_findings, frames_of
+from onnxport_frontend.conversions import WatchingConversions
+from onnxport_frontend.findings import Finding, Findings, collect_findings, frames_of
 from onnxport_frontend.model_state import preserved
 from onnxport_frontend.places import last_script_place, user_place
 from onnxport_frontend.signature import Call, is_tensor_list
 from onnxport_frontend.structure import Tree, flatten
-from onnxport_frontend.watching import Watching
 
 # One trace at a time in the process. torch keeps the map from modules to scopes in a module global while it traces
 # (torch.jit._trace._trace_module_map: a second thread's trace would lose its modules), the warning filters that catch
@@ -83,10 +83,15 @@ def _trace(
 ) -> Result:
     flat = _Flat(model, call)
     examples = tuple(_copy(call.leaves[index]) for index in flat.positions)
-    with _running(model, training) as findings, private.followed_functions(keeps_function), Watching(), mode:
+    with (
+        _running(model, training) as findings,
+        private.followed_functions(keeps_function),
+        WatchingConversions(findings.watch),
+        mode,
+    ):
         traced = private.trace(model, flat, examples)
     leaves, tree = flat.result
-    return Result(tuple(_detached(leaf) for leaf in leaves), tree, tuple(findings), traced)
+    return Result(tuple(_detached(leaf) for leaf in leaves), tree, tuple(findings.all()), traced)
 
 
 def run(model: Any, call: Call, training: bool | None) -> Result:
@@ -98,7 +103,7 @@ def run(model: Any, call: Call, training: bool | None) -> Result:
     args, kwargs = call.rebuild([_copy(leaf) for leaf in call.leaves])
     with _running(model, training) as findings:
         leaves, tree = flatten(model(*args, **kwargs))
-    return Result(tuple(_detached(leaf) for leaf in leaves), tree, tuple(findings), None)
+    return Result(tuple(_detached(leaf) for leaf in leaves), tree, tuple(findings.all()), None)
 
 
 class _Flat:
@@ -126,7 +131,7 @@ class _Flat:
 
 
 @contextlib.contextmanager
-def _running(model: Any, training: bool | None) -> Iterator[list[Finding]]:
+def _running(model: Any, training: bool | None) -> Iterator[Findings]:
     """Everything that must hold while the user's code runs; what it raises becomes ``CaptureFailed``."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(TRACING)
