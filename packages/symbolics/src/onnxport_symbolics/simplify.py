@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from onnxport_ir import DType, Value
+from onnxport_ir import DType, Node, Value
 from onnxport_ir.rules.contents import contents
 
 from onnxport_symbolics.calls import Call
@@ -105,17 +105,56 @@ def _squeeze(op: Op, call: Call) -> tuple[Value, ...] | None:
     if axes == ():
         return _same(x)
     inner = x.producer
+    joined = _one_unsqueeze(op, call, axes) if call.op_type == "Unsqueeze" else _squeeze_of_transposed(op, call, axes)
+    if joined is not None:
+        return joined
     opposite = {"Squeeze": "Unsqueeze", "Unsqueeze": "Squeeze"}[call.op_type]
     # With one axis on both sides the two undo each other, if it is counted from the same end.
     if axes and len(axes) == 1 and inner is not None and inner.op_type == opposite and not inner.domain:
         source = inner.operands[0]
-        before = inner.attributes.get("axes")
-        if before is None and len(inner.operands) > 1 and inner.operands[1] is not None:
-            known = inner.operands[1]
-            before = None if known.const is None else tuple(np.atleast_1d(known.array()).tolist())
-        if source is not None and isinstance(before, tuple) and before == axes:
+        if source is not None and _axes_of(inner) == axes:
             return _same(source)
     return None
+
+
+def _one_unsqueeze(op: Op, call: Call, axes: tuple[int, ...] | None) -> tuple[Value, ...] | None:
+    """New axes beside others that are new are made with them."""
+    x = _first(call)
+    inner = x.producer
+    if inner is None or inner.op_type != "Unsqueeze" or inner.domain or x.rank is None or axes is None:
+        return None
+    source, before = inner.operands[0], _axes_of(inner)
+    if source is None or before is None:
+        return None
+    rank = x.rank + len(axes)
+    added = {axis % rank for axis in axes}
+    kept = [axis for axis in range(rank) if axis not in added]
+    return (op.Unsqueeze(source, sorted(added | {kept[axis % x.rank] for axis in before})),)
+
+
+def _squeeze_of_transposed(op: Op, call: Call, axes: tuple[int, ...] | None) -> tuple[Value, ...] | None:
+    """An axis that is made, moved and taken away is not made."""
+    moved = _first(call).producer
+    if moved is None or moved.op_type != "Transpose" or moved.domain or axes is None or len(axes) != 1:
+        return None
+    perm, made = moved.attributes.get("perm"), None if moved.operands[0] is None else moved.operands[0].producer
+    if made is None or made.op_type != "Unsqueeze" or made.domain or not isinstance(perm, tuple):
+        return None
+    source, before = made.operands[0], _axes_of(made)
+    order = [int(axis) for axis in perm]
+    if source is None or before is None or len(before) != 1 or order[axes[0]] != before[0] % len(order):
+        return None
+    removed = order.pop(axes[0])
+    return (op.Transpose(source, perm=[axis - (axis > removed) for axis in order]),)
+
+
+def _axes_of(node: Node) -> tuple[int, ...] | None:
+    """The axes of a Squeeze or Unsqueeze, wherever its opset has them."""
+    axes = node.attributes.get("axes")
+    if axes is None and len(node.operands) > 1 and node.operands[1] is not None:
+        known = node.operands[1]
+        axes = None if known.const is None else np.atleast_1d(known.array()).tolist()
+    return tuple(int(axis) for axis in axes) if isinstance(axes, tuple | list) else None
 
 
 @_rule("Concat")

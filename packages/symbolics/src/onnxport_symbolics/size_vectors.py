@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from onnxport_symbolics.op import Int, Op
 
 #: Arithmetic that is the same on a vector of one element.
-_ARITHMETIC = frozenset({"Add", "Sub", "Mul", "Div"})
+_ARITHMETIC = frozenset({"Add", "Sub", "Mul", "Div", "Mod", "Max", "Min"})
 #: How many operations, one after the other, are done anew on vectors rather than their result reshaped to one.
 _DEPTH = 3
 
@@ -117,17 +117,16 @@ def _as_vector(op: Op, item: Int, depth: int) -> Value:
     """
     if isinstance(item, int):
         return op.const(np.array([item], np.int64))
+    if item.const is not None and not item.is_weight:
+        return op.const(item.array().reshape(1), item.dtype)
     source = _source(item)
     if source is not None:
         return _part_of_shape(op, *source, 1)
     if _is_of_sizes(item, depth):
         node = item.producer
-        operands = [
-            operand if operand is None or operand.const is not None else _as_vector(op, operand, depth - 1)
-            for operand in (node.operands if node is not None else ())
-        ]
         if node is not None:
-            return op.multi(node.op_type, 1, *operands)[0]
+            operands = [operand if operand is None else _as_vector(op, operand, depth - 1) for operand in node.operands]
+            return op.multi(node.op_type, 1, *operands, **node.attributes)[0]
     return op.Reshape(op.cast(item, DType.INT64), [1])
 
 

@@ -135,8 +135,9 @@ def _resized(op: Op, x: Value, axes: Sequence[_Axis], centred: bool) -> Value:
     by_factor = all(axis.fits_factor() for axis in axes)
     sizes: list[Int] = [_target(op, x, number, axis) for number, axis in enumerate(axes, 2)]
     if not all(axis.agrees(op, by_factor) and _is_spelled(op, axis, by_factor) for axis in axes):
-        for number, axis in enumerate(axes, 2):
-            x = op.Gather(x, _places(op, op.dim(x, number), sizes[number - 2], axis), axis=number)
+        places = [_places(op, op.dim(x, n), sizes[n - 2], axis) for n, axis in enumerate(axes, 2)]
+        for number, picked in enumerate(places, 2):
+            x = op.Gather(x, picked, axis=number)
         return x
     return op.Resize(
         x,
@@ -185,7 +186,8 @@ def _places(op: Op, length: Int, target: Int, axis: _Axis) -> Value:
     places = op.cast(arange(op, target), DType.FLOAT32)
     if axis.centred:
         places = op.Add(places, 0.5)
-    picked = op.cast(op.Floor(op.Mul(places, step)), DType.INT64)
+    # No place is negative: a conversion rounds it down.
+    picked = op.cast(op.Mul(places, step), DType.INT64)
     return op.Min(picked, op.scalar(sub(op, length, 1), DType.INT64))
 
 

@@ -185,8 +185,7 @@ def movedim(op: Op, self: Value, source: Sequence[int], destination: Sequence[in
 def pixel_shuffle(op: Op, self: Value, upscale_factor: int) -> Value:
     """pixel_shuffle(Tensor self, int upscale_factor) -> Tensor; self: (..., C * r * r, H, W)"""
     r = upscale_factor
-    is_kernel = op.dtype(self) in (DType.FLOAT32, DType.FLOAT64) and op.has_attribute("DepthToSpace", "mode")
-    if op.rank(self) == 4 and is_kernel:
+    if _is_image_of_known_channels(op, self):
         return op.DepthToSpace(self, blocksize=r, mode="CRD")
     *batch, channels, height, width = op.dims(self)
     channels = _divided(op, channels, r * r)
@@ -200,6 +199,8 @@ def pixel_shuffle(op: Op, self: Value, upscale_factor: int) -> Value:
 def pixel_unshuffle(op: Op, self: Value, downscale_factor: int) -> Value:
     """pixel_unshuffle(Tensor self, int downscale_factor) -> Tensor; self: (..., C, H * r, W * r)"""
     r = downscale_factor
+    if _is_image_of_known_channels(op, self):
+        return op.SpaceToDepth(self, blocksize=r, mode="CRD")
     *batch, channels, height, width = op.dims(self)
     height, width = _divided(op, height, r), _divided(op, width, r)
     x = reshape(op, self, [*batch, channels, height, r, width, r])
@@ -214,6 +215,13 @@ def channel_shuffle(op: Op, self: Value, groups: int) -> Value:
     batch, channels, *rest = op.dims(self)
     x = reshape(op, self, [batch, groups, _divided(op, channels, groups), *rest])
     return reshape(op, transpose(op, x, 1, 2), [batch, channels, *rest])
+
+
+def _is_image_of_known_channels(op: Op, x: Value) -> bool:
+    """Whether ONNX Runtime has a kernel for blocks of a tensor, whose channels older opsets can reorder."""
+    if op.rank(x) != 4 or op.dtype(x) not in (DType.FLOAT32, DType.FLOAT64):
+        return False
+    return isinstance(op.sizes(x)[1], int)
 
 
 def _divided(op: Op, size: Int, divisor: int) -> Int:

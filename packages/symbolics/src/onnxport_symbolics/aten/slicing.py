@@ -256,8 +256,9 @@ def _rolled(op: Op, x: Value, axis: int, shift: Int) -> Value:
     size = op.dim(x, axis)
     if isinstance(size, int) and isinstance(shift, int):
         start: Int = -shift % size if size else 0
-    elif isinstance(shift, int) and shift == 0:
-        start = 0
+    elif isinstance(shift, int) and abs(shift) <= 1:
+        # As the slices read it, whatever the size: of one element, and of none, there is nothing to move.
+        start = -shift
     else:
         # A size of 0 has no remainders; with 1 in its place the slices of nothing are empty all the same.
         start = op.Mod(op.scalar(sub(op, 0, shift), DType.INT64), op.Max(op.scalar(size, DType.INT64), 1))

@@ -52,8 +52,9 @@ def gelu(op: Op, x: Value, approximate: str = "none") -> Value:
     """``x * Phi(x)``, with the distribution function exact or by tanh."""
     half, one = op.const_like(0.5, x), op.const_like(1, x)
     if approximate == "tanh":
-        cubed = op.Mul(op.Mul(op.Mul(x, x), x), op.const_like(0.044715, x))
-        inner = op.Tanh(op.Mul(op.Add(x, cubed), op.const_like(math.sqrt(2 / math.pi), x)))
+        factor = math.sqrt(2 / math.pi)
+        slope = op.Add(op.Mul(op.Mul(x, x), op.const_like(0.044715 * factor, x)), op.const_like(factor, x))
+        inner = op.Tanh(op.Mul(x, slope))
     else:
         inner = op.Erf(op.Mul(x, op.const_like(math.sqrt(0.5), x)))
     return op.Mul(op.Mul(x, half), op.Add(inner, one))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from onnxport_ir import DType, TensorRef, TensorType, Value
+from onnxport_ir.rules.sizes import is_nonnegative
 
 from onnxport_symbolics import integers
 from onnxport_symbolics.calls import backport
+from onnxport_symbolics.integers import known_ints
 from onnxport_symbolics.op import Op
 
 _BY_NUMBER = {dtype.onnx: dtype for dtype in DType}
@@ -44,6 +46,9 @@ def constant_of_shape(op: Op, shape: Value, value: TensorRef | None = None) -> V
 def arange(op: Op, start: Value, limit: Value, delta: Value, stash_type: int = 1) -> Value:
     """``start + delta * (0, 1, ...)``."""
     dtype = op.dtype(start)
+    size = op.known_dims(limit) if known_ints(start) == (0,) and known_ints(delta) == (1,) else None
+    if dtype is DType.INT64 and size is not None and is_nonnegative(size[0]):
+        return _counted(op, limit)
     if dtype in (DType.FLOAT16, DType.BFLOAT16):
         return op.cast(op.Range(*(op.cast(value, DType.FLOAT32) for value in (start, limit, delta))), dtype)
     if dtype.is_float:
@@ -62,8 +67,8 @@ def _counted(op: Op, count: Value) -> Value:
     """0, 1, ... as int64."""
     if op.has("NonZero"):
         one = Value.of(np.ones(1, np.int64)).const
-        ones = op.ConstantOfShape(op.Reshape(count, [1]), value=one)
-        positions = op.Reshape(op.NonZero(ones), [-1])
+        ones = op.ConstantOfShape(op.ints([count]), value=one)
+        positions = op.Squeeze(op.NonZero(ones), [0])
     else:
         counter, flag = Value(TensorType(DType.INT64, ())), Value(TensorType(DType.BOOL, ()))
         with op.body([counter, flag], name="count") as body:

@@ -311,7 +311,15 @@ def flatten_floats(op: Op, call: Call) -> Call | Value:
 @downgrade("DepthToSpace", at=11)
 def depth_to_space_by_depth(op: Op, call: Call) -> Call | Value:
     """There was no mode CRD, in which the channels come first."""
-    return call if call.attributes.pop("mode", "DCR") == "DCR" else depth_to_space(op, call, channels_first=True)
+    if call.attributes.pop("mode", "DCR") == "DCR":
+        return call
+    data, block = first(call), int(call.attributes["blocksize"])
+    depth = op.sizes(data)[1]
+    if not isinstance(depth, int):
+        return depth_to_space(op, call, channels_first=True)
+    order = np.arange(depth).reshape(-1, block * block).T.reshape(-1)
+    call.operands[0] = data if depth == block * block else op.Gather(data, op.const(order), axis=1)
+    return call
 
 
 def depth_to_space(op: Op, call: Call, *, channels_first: bool) -> Value:
@@ -332,7 +340,14 @@ def depth_to_space(op: Op, call: Call, *, channels_first: bool) -> Value:
 @downgrade("SpaceToDepth", at=28)
 def space_to_depth_by_depth(op: Op, call: Call) -> Call | Value:
     """There was no mode CRD, in which the channels come first."""
-    return call if call.attributes.pop("mode", "DCR") == "DCR" else space_to_depth(op, call, channels_first=True)
+    if call.attributes.pop("mode", "DCR") == "DCR":
+        return call
+    depth, block = op.sizes(first(call))[1], int(call.attributes["blocksize"])
+    if not isinstance(depth, int):
+        return space_to_depth(op, call, channels_first=True)
+    (moved,) = op.emit(call)
+    order = np.arange(depth * block * block).reshape(block * block, -1).T.reshape(-1)
+    return moved if depth == 1 else op.Gather(moved, op.const(order), axis=1)
 
 
 def space_to_depth(op: Op, call: Call, *, channels_first: bool) -> Value:
