@@ -289,7 +289,7 @@ def test_a_symbolic_function_for_all_functions_gets_their_names():
     with registered("prim::PythonOp", python_op):
         proto = check(Apply(lambda x: MyNeg.apply(MyClip.apply(x, -0.5, 0.25))), torch.randn(7))
     assert ops(proto) == ["Clip", "Neg"]
-    assert seen == [("MyClip", "MyClip", "prim::PythonOp", [None]), ("MyNeg", "MyNeg", "prim::PythonOp", [None])]
+    assert seen == [("MyClip", "MyClip", "prim::PythonOp", [7]), ("MyNeg", "MyNeg", "prim::PythonOp", [7])]
 
 
 @pytest.mark.parametrize(

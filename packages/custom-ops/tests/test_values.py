@@ -78,7 +78,7 @@ def test_sequences(lowered):
         (0.1, "onnx::Constant", "Float", 0.1),
         (True, "onnx::Constant", "Bool", True),
         (DType.FLOAT32, "onnx::Constant", "Long", 6),
-        ("text", "prim::Constant", None, "text"),
+        ("text", "onnx::Constant", None, "text"),
         (None, "prim::Constant", None, None),
         ((1, 2), "prim::ListConstruct", None, [1, 2]),
         ((1, "a"), "prim::TupleConstruct", None, [1, "a"]),

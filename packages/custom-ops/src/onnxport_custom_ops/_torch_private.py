@@ -44,11 +44,15 @@ class Argument:
         name: its name.
         kind: its type as torch prints it: ``Tensor``, ``Optional[Tensor]``, ``List[int]``.
         default: its default; None if it has none.
+        has_default: whether it may be left out.
+        by_name_only: whether Python gives it by its name.
     """
 
     name: str
     kind: str
     default: object
+    has_default: bool
+    by_name_only: bool = False
 
     @property
     def is_tensor(self) -> bool:
@@ -71,7 +75,17 @@ def schema_arguments(namespace: str, name: str, overload: str) -> list[Argument]
     schema = getattr(operator, "_schema", None)
     if schema is None:
         return None
-    return [Argument(item.name, str(item.type), item.default_value) for item in schema.arguments]
+    return [
+        Argument(item.name, str(item.type), item.default_value, item.has_default_value(), item.kwarg_only)
+        for item in schema.arguments
+    ]
+
+
+def overloads(namespace: str, name: str) -> list[str]:
+    """The overloads of an operator, the one without a name as ``""``; empty if torch has no such operator."""
+    packet = getattr(getattr(torch.ops, namespace), name, None)
+    found = packet.overloads() if packet is not None else []
+    return ["" if overload == "default" else overload for overload in found]
 
 
 def gives_tensors(namespace: str, name: str, overload: str) -> bool:

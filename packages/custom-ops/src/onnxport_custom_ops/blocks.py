@@ -100,6 +100,28 @@ class SymbolicBlock:
         return self.scopes[-1].block
 
 
+def add_op_with_blocks(
+    graph_context: GraphContext, opname: str, *inputs: Any, outputs: int = 1, n_blocks: int = 1, **attributes: Any
+) -> tuple[Any, tuple[GraphContext, ...], SymbolicNode]:
+    """Emit an If, Loop or Scan whose blocks are filled afterwards, each through a context of its own.
+
+    Args:
+        graph_context: the context of the symbolic function.
+        opname: the operator.
+        inputs: values, tensors and numbers.
+        outputs: the number of results.
+        n_blocks: the number of blocks.
+        attributes: attributes, with the suffix of their type.
+
+    Returns:
+        The result, or a tuple of them; the contexts of the blocks; the node.
+    """
+    results = graph_context.op(opname, *inputs, outputs=outputs, **attributes)
+    node: SymbolicNode = (results[0] if isinstance(results, tuple) else results).node()
+    contexts = tuple(dataclasses.replace(graph_context, block=node.addBlock()) for _ in range(n_blocks))
+    return results, contexts, node
+
+
 class OpenNode(SymbolicNode):
     """A node whose blocks are still to be added and filled; it is emitted when one of its results is used."""
 

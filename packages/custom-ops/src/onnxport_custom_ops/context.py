@@ -11,7 +11,7 @@ import torch
 from onnxport_ir import DType, Enumeral, TensorLiteral, TensorRef, Value
 from onnxport_ir.errors import InvalidArgument, NeedsOpset, UnsupportedCase, UnsupportedOperator
 from onnxport_ir.graph import AttrValue
-from onnxport_symbolics import Call, Op
+from onnxport_symbolics import Call, Op, Registry
 from onnxport_symbolics.binder import Lowered
 from onnxport_symbolics.schemas import Schema, first_opset, schema_at
 
@@ -39,11 +39,13 @@ class Writer:
         op: the builder of the graph.
         views: the views of the export.
         functions: the local functions of the export.
+        registry: the handlers of the export.
     """
 
     op: Op
     views: Views
     functions: LocalFunctions
+    registry: Registry
 
 
 @dataclass(eq=False)

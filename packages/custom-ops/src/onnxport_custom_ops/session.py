@@ -64,6 +64,7 @@ class Session:
         self._functions = LocalFunctions()
         self._classes: Mapping[str, type] = {}
         self._views: Views | None = None
+        self._base = Registry([])
         self._registered = {
             name: _Registered(function, f"{_module(function)}, through torch.onnx")
             for name, function in bridge.registered_for(opset).items()
@@ -91,6 +92,7 @@ class Session:
             functions: the classes of ``autograd.Function`` calls, by the name in their equations.
         """
         self._classes = functions
+        self._base = base
         return _SessionRegistry(self, base)
 
     def handler(self, name: OpName) -> Handler | None:
@@ -161,7 +163,7 @@ class Session:
         given: Sequence[Any],
         keywords: Mapping[str, Any],
     ) -> Lowered:
-        graph = GraphContext(self.opset, original, Writer(op, self._views_of(op), self._functions))
+        graph = GraphContext(self.opset, original, Writer(op, self._views_of(op), self._functions, self._base))
         name = getattr(registered.function, "__qualname__", repr(registered.function))
         try:
             with bridge.running(self.opset):

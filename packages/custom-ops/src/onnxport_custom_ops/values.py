@@ -248,7 +248,7 @@ class SymbolicNode:
             return "onnx::Constant" if lowered.const is not None and not lowered.is_weight else "prim::Param"
         if isinstance(lowered, tuple):
             return "prim::ListConstruct" if _element_type(lowered) is not None else "prim::TupleConstruct"
-        return "onnx::Constant" if _is_number(lowered) else "prim::Constant"
+        return "onnx::Constant" if _is_number(lowered) or isinstance(lowered, str) else "prim::Constant"
 
     def mustBeNone(self) -> bool:  # noqa: N802 - torch's name
         """Whether the value is None."""

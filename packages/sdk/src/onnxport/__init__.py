@@ -4,12 +4,11 @@ from onnxport_custom_ops import (
     GraphContext,
     JitScalarType,
     register_custom_op_symbolic,
-    symbolic_helper,
     unregister_custom_op_symbolic,
 )
 from onnxport_symbolics import NEWEST_OPSET
 
-from onnxport import compat, errors
+from onnxport import compat, errors, symbolic_helper, symbolic_opsets, utils
 from onnxport.bisection import Bisection, bisect
 from onnxport.errors import OnnxExporterError
 from onnxport.export import export
@@ -19,6 +18,9 @@ from onnxport.program import ONNXProgram
 from onnxport.selfcheck import FrozenValueWarning
 from onnxport.unconvertible import unconvertible_ops
 from onnxport.verification import Verification, VerifyOptions, verify
+
+# They are importable like those of torch.onnx: `from onnxport.symbolic_opset11 import unsqueeze`.
+globals().update(symbolic_opsets.register(__name__))
 
 __all__ = [
     "DEFAULT_OPSET",
@@ -43,5 +45,6 @@ __all__ = [
     "symbolic_helper",
     "unconvertible_ops",
     "unregister_custom_op_symbolic",
+    "utils",
     "verify",
 ]
