@@ -426,12 +426,6 @@ class Inliner:
 
     def _python_op(self, node: private.Node, frame: Frame) -> None:
         """A call of ``autograd.Function``: its arguments in order, and a body with what its ``forward`` did."""
-        if private.is_left_to_python(node):
-            raise NotYetSupported(
-                "a call of Python in a script",
-                why="torch.jit.ignore and torch.jit.unused keep it out of the script",
-                hint="Export without the call, or write the function so that it can be compiled.",
-            )
         given, subgraph = self.args(node, frame), private.python_op_body(node)
         tensors = iter(given)
         scalars = iter(private.python_op_scalars(node))
@@ -504,7 +498,7 @@ def as_arg(value: Known) -> Arg:
     if isinstance(value, _Function):
         raise NotYetSupported("a function as a value")
     if isinstance(value, EnumMember):
-        raise NotYetSupported(f"{value.enum}.{value.name} as a value that a branch or loop gives, or in a list")
+        raise NotYetSupported(f"{value.enum}.{value.name} as a value")
     raise NotYetSupported(f"{value.what} as an argument or in a list or tuple")
 
 
