@@ -213,6 +213,18 @@ BITS = [
     Case("shift-tensors", lambda x, n: (x << n, x >> n), (INTS, DIVISORS.abs()), None, ALL),
 ]
 
+#: Beyond what double precision holds, beyond the type, and inverses.
+BASES = [3, 3, -3, 0, 0, -1, 2, 7, 10, -7, 2, 1]
+EXPONENTS = [39, 40, 39, -2, 0, -3, -1, 22, 18, 22, 70, -5]
+BITS += [
+    Case(f"pow-{dtype}", torch.pow, (torch.tensor(BASES).to(dtype), torch.tensor(EXPONENTS).to(dtype)))
+    for dtype in (torch.int64, torch.int32, torch.int8, torch.uint8)
+]
+BITS += [
+    Case("pow-of-number", lambda n: 3**n, (torch.tensor(EXPONENTS).abs(),), (torch.tensor([41]),), {0: (0,)}),
+    Case("pow-by-number", lambda x: x**25, (torch.tensor(BASES),), (torch.tensor([5]),), {0: (0,)}),
+]
+
 IN_PLACE = [Case("in-place", in_place, (INTS, MASK), None, ALL)]
 
 #: Powers of 2 and their neighbours, the smallest and the largest numbers, and those without an exponent.

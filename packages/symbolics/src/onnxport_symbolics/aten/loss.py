@@ -114,6 +114,8 @@ def soft_margin_loss(op: Op, self: Value, target: Value, reduction: int = _MEAN)
 @aten("hinge_embedding_loss")
 def hinge_embedding_loss(op: Op, self: Value, target: Value, margin: float = 1.0, reduction: int = _MEAN) -> Value:
     """hinge_embedding_loss(Tensor self, Tensor target, float margin=1, int reduction=Mean) -> Tensor"""
+    if op.dtype(target) is DType.UINT8:
+        raise op.refuse("a target of uint8, which cannot be -1")
     below = clamp_min(op, sub(op, margin, self), 0)
     zero = op.const_like(0, below)
     away = op.Where(op.Equal(target, op.const_like(1, target)), zero, below)
@@ -135,6 +137,8 @@ def cosine_embedding_loss(
     op: Op, input1: Value, input2: Value, target: Value, margin: float = 0.0, reduction: int = _MEAN
 ) -> Value:
     """cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin=0, int reduction=Mean)"""
+    if op.dtype(target) is DType.UINT8:
+        raise op.refuse("a target of uint8, which cannot be -1")
     left, right = promote_real(op, input1, input2, to_float=True)
     axis = [op.rank(target)]
     epsilon = op.const_like(1e-12, left)

@@ -9,7 +9,7 @@ import numpy as np
 from onnxport_ir import DType, TensorType, Value
 
 from onnxport_symbolics.bits import shifted
-from onnxport_symbolics.calls import Call, downgrade
+from onnxport_symbolics.calls import Call, downgrade, stand_in
 from onnxport_symbolics.downgrades.axes import first
 from onnxport_symbolics.downgrades.shaping import attribute_number
 from onnxport_symbolics.op import Op
@@ -148,6 +148,20 @@ def power_of_one_type(op: Op, call: Call) -> Call | Value:
     if dtype is DType.INT64:
         raise op.needs_opset(f"Pow of int64 with an exponent of {power.short}", 12)
     return op.cast(op.Pow(op.cast(base, DType.FLOAT64), op.cast(exponent, DType.FLOAT64)), dtype)
+
+
+@stand_in("Pow")
+def power_of_integers(op: Op, call: Call) -> Call | Value:
+    """ONNX Runtime computes powers of integers in double precision: they are wrong beyond 2**53, and of 0."""
+    base, exponent = _given(call)
+    dtype = op.dtype(base)
+    if not dtype.is_integer or not op.dtype(exponent).is_integer:
+        return call
+    if exponent.const is not None and not exponent.is_weight and exponent.array().size == 1 and not exponent.rank:
+        number = int(exponent.array().reshape(()).item())
+        if number >= 0:
+            return _power(op, base, number)
+    return op.cast(_computed_power(op, op.cast(base, DType.INT64), op.cast(exponent, DType.INT64)), dtype)
 
 
 def _power(op: Op, base: Value, exponent: int) -> Value:
