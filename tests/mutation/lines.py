@@ -142,7 +142,7 @@ WRITES = (
     "{a}.zero_()",
     "{a}.masked_fill_({a} > {i}, 0.5)",
     "{a}.masked_fill_({b} > 0, 1)",
-    "{a}.masked_scatter_({a} > 0, {b})",
+    "{a}.masked_scatter_({a} > 0, {b} * 1)",
     "{a}.clamp_(-2, 2)",
     "{a}.clamp_(min={i})",
     "{a}.relu_()",

@@ -153,7 +153,6 @@ SILENT_ALIASES = frozenset(
         "aten::conj_physical",
         "aten::dropout",
         "aten::einsum",
-        "aten::expand_as",
         "aten::feature_alpha_dropout",
         "aten::feature_dropout",
         "aten::linalg_multi_dot",

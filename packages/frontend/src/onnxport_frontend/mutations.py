@@ -210,6 +210,20 @@ def _unexpanded(state: TensorState, source: Arg, rank: int | None) -> Arg:
     return value
 
 
+def _index_put(state: TensorState, eqn: Eqn) -> None:
+    """``x[index] = y``, where a trace takes leading axes of ``y`` away as in :func:`_unexpanded`."""
+    values = _unexpanded(state, eqn.args[2], 0)
+    _by_twin(state, Eqn(eqn.op, (*eqn.args[:2], values, *eqn.args[3:]), eqn.names, eqn.outputs, place=eqn.place))
+
+
+def _by_twin(state: TensorState, eqn: Eqn) -> None:
+    """An in-place operator that is known to have a functional form."""
+    twin = functional_twin(eqn.op)
+    if twin is None:
+        raise UnsafeMutation(f"{eqn.op} writes its argument", where=eqn.place, hint=_HINT)
+    _in_place(state, eqn, twin)
+
+
 def _leading_ones(region: Region) -> int | None:
     """How many leading axes of size 1 the region's view takes away and nothing else; None if it does anything else."""
     parent, step = region.parent, region.step
@@ -230,10 +244,7 @@ def _masked_scatter(state: TensorState, eqn: Eqn) -> None:
             where=eqn.place,
             hint="Pass source.clone().",
         )
-    twin = functional_twin(eqn.op)
-    if twin is None:
-        raise UnsafeMutation(f"{eqn.op} writes its arguments", where=eqn.place, hint=_HINT)
-    _in_place(state, eqn, twin)
+    _by_twin(state, eqn)
 
 
 def _converted(state: TensorState, eqn: Eqn, region: Region, value: Arg) -> Arg:
@@ -333,6 +344,7 @@ _HANDLERS: dict[str, Callable[[TensorState, Eqn], None]] = {
     "aten::_no_grad_zero_": _zero,
     "aten::fill_diagonal_": _fill_diagonal,
     "aten::masked_scatter_": _masked_scatter,
+    "aten::index_put_": _index_put,
     "aten::_native_batch_norm_legit": _batch_norm,
     "aten::_batch_norm_with_update": _batch_norm,
     **dict.fromkeys(("aten::requires_grad_", "aten::detach_", "aten::retain_grad", "aten::record_stream"), _nothing),

@@ -80,6 +80,8 @@ def sharing(eqn: Eqn, base: TensorType, is_contiguous: bool) -> Sharing:
     if name in _REAL_SAME:
         is_real = base.dtype is not None and not base.dtype.is_complex
         return Sharing.SAME if is_real else Sharing.MAYBE
+    if name in ADJOINTS:
+        return Sharing.VIEW if base.dtype is not None and not base.dtype.is_complex else Sharing.MAYBE
     if name == "aten::slice" and _is_whole(eqn, base):
         return Sharing.WHOLE
     if name in _LISTS:
@@ -152,6 +154,8 @@ _REAL_SAME = frozenset(
         "aten::positive",
     }
 )
+#: Transposed views of real tensors.
+ADJOINTS = frozenset({"aten::mH", "aten::matrix_H", "aten::adjoint"})
 _LISTS = frozenset(
     {"aten::unbind", "aten::split", "aten::split_with_sizes", "aten::chunk", "aten::tensor_split"}
     | {"aten::hsplit", "aten::vsplit", "aten::dsplit"}

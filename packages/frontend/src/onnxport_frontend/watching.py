@@ -8,25 +8,46 @@ Dropout outside of training, ``x.type_as(y)`` and others can hand back their arg
 tensor of its own: torch then takes a write to it for a write to nothing else, and drops it if only the argument is read
 later.
 
+What puts other memory behind a tensor, or takes a tensor's memory elsewhere, is refused: ``x.set_(y)``, ``x.data = y``,
+``copy.copy(x)``, ``torch.from_dlpack(x)``, ``x.resize_(2)``. No operator of the trace would tell.
+
 Calls inside torch's own functions are not seen: a mode is off while torch's code runs.
 """
 
 from __future__ import annotations
 
+import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from types import FrameType, TracebackType
 from typing import Any
 
 import torch
+from onnxport_ir.errors import Place, UnsafeMutation
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 from onnxport_frontend import _torch_private as private
 from onnxport_frontend.aliasing import SILENT_ALIASES
+from onnxport_frontend.places import is_entrance, user_place
 
 _INDEX = torch.Tensor.__index__
 _STRIDE = torch.Tensor.stride
 _DATA = torch.Tensor.data.__get__  # type: ignore[attr-defined]  # a descriptor of C, declared as a tensor
+_SET_DATA = torch.Tensor.data.__set__  # type: ignore[attr-defined]  # the same
+_DEEP_COPY = torch.Tensor.__deepcopy__
+#: What a trace does not record, or forgets the tensor for, so that it becomes a constant.
+_UNRECORDED = {
+    torch.Tensor.resize_: "Tensor.resize_",
+    torch.Tensor.resize_as_: "Tensor.resize_as_",
+    torch.resize_as_: "torch.resize_as_",
+    torch.Tensor.apply_: "Tensor.apply_",
+    torch.Tensor.map_: "Tensor.map_",
+    torch.Tensor.__dlpack__: "DLPack",
+}
+_STORAGES = (torch.Tensor.untyped_storage, torch.Tensor.storage)
 
 
 def _functions(names: Iterable[str]) -> frozenset[Callable[..., Any]]:
@@ -34,6 +55,7 @@ def _functions(names: Iterable[str]) -> frozenset[Callable[..., Any]]:
     return frozenset(function for function in found if function is not None)
 
 
+_AT_LEAST = {torch.atleast_1d: 1, torch.atleast_2d: 2, torch.atleast_3d: 3}
 _DROPOUTS = ("dropout1d", "dropout2d", "dropout3d")
 #: What can hand back its argument although the schema says that it does not.
 _HAND_BACK = _functions([*(name.removeprefix("aten::") for name in SILENT_ALIASES), *_DROPOUTS])
@@ -42,6 +64,13 @@ _HAND_BACK = _functions([*(name.removeprefix("aten::") for name in SILENT_ALIASE
 class Watching(TorchFunctionMode):
     """Warns as torch does, of what torch does not warn of, and keeps the trace from losing tensors."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        # Memory that came back in another form: the tensor, how often it had been written to, from what, and where.
+        self._handed_back: list[tuple[torch.Tensor, int | None, str, Place | None]] = []
+        # Where the storages lie that the model has asked for.
+        self._storages: set[int] = set()
+
     def __torch_function__(
         self,
         func: Callable[..., Any],
@@ -49,30 +78,142 @@ class Watching(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Call ``func``, or what is to be called for it."""
+        """Call ``func``, or what is to be called for it.
+
+        Raises:
+            UnsafeMutation: if it puts memory behind a tensor in a way that the trace cannot tell.
+        """
         if func is _INDEX:
             warnings.warn("Converting a tensor to a Python index", private.TracerWarning, stacklevel=2)
         elif func is _STRIDE:
             warnings.warn("Reading the strides of a tensor as Python integers", private.TracerWarning, stacklevel=2)
         elif func == _DATA:
             return args[0].detach()
+        elif func == _SET_DATA:
+            _refuse_other_memory(args[0], args[1])
+        elif func is _DEEP_COPY:
+            return _deep_copy(args[0], args[1])
+        elif func in _UNRECORDED:
+            raise _untraceable(_UNRECORDED[func])
+        elif func in _STORAGES:
+            return self._storage(func(*args))
+        elif func in _AT_LEAST:
+            return _at_least(_AT_LEAST[func], args)
         elif func in _HAND_BACK:
-            return _call_keeping_identity(func, args, kwargs or {})
+            return self._call_keeping_identity(func, args, kwargs or {})
         return func(*args, **(kwargs or {}))
 
+    def _call_keeping_identity(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Call a function; a result that is an argument, or the same part of its memory, is that in the trace too."""
+        given = [value for value in tree_leaves((args, dict(kwargs))) if isinstance(value, torch.Tensor)]
+        before = [(tensor, private.write_count(tensor), private.remembered_value(tensor)) for tensor in given]
+        result = func(*args, **kwargs)
+        if isinstance(result, torch.Tensor) and result.numel():
+            for tensor, writes, restore in before:
+                if result is tensor and private.write_count(tensor) == writes:
+                    restore()
+                elif result is not tensor and _is_same_part(result, tensor):
+                    return tensor.view_as(tensor)
+                elif result is not tensor and _shares_memory(result, tensor):
+                    self._handed_back.append((tensor, writes, func.__name__, _here()))
+        return result
 
-def _call_keeping_identity(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """Call a function; a result that is an argument, or the same part of its memory, is that in the trace as well."""
-    given = [value for value in (*args, *kwargs.values()) if isinstance(value, torch.Tensor)]
-    before = [(tensor, private.write_count(tensor), private.remembered_value(tensor)) for tensor in given]
-    result = func(*args, **kwargs)
-    if isinstance(result, torch.Tensor) and result.numel():
-        for tensor, writes, restore in before:
-            if result is tensor and private.write_count(tensor) == writes:
-                restore()
-            elif result is not tensor and _is_same_part(result, tensor):
-                return tensor.view_as(tensor)
-    return result
+    def _storage(self, storage: Any) -> Any:
+        self._storages.add(storage.data_ptr())
+        return storage
+
+    def __enter__(self) -> Watching:
+        """Begin the mode; the caller holds the tracing lock."""
+        thread = threading.get_ident()
+
+        def set_(tensor: torch.Tensor, source: Any = None, *args: Any, **kwargs: Any) -> torch.Tensor:
+            """Refuse the memory of a tensor of the trace; other memory, of a tensor that is loaded, is none of it."""
+            is_traced = isinstance(source, torch.Tensor) or (source is not None and source.data_ptr() in self._storages)
+            if is_traced and threading.get_ident() == thread:
+                raise _untraceable("Tensor.set_, or a copy made by copy.copy")
+            given = () if source is None else (source,)
+            return super(torch.Tensor, tensor).set_(*given, *args, **kwargs)
+
+        # No mode sees this method. The class of C has it; a method of the same name here comes first.
+        torch.Tensor.set_ = set_  # type: ignore[method-assign, assignment]  # taken away again at the end
+        super().__enter__()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End the mode, and refuse a trace that has lost a write.
+
+        Raises:
+            UnsafeMutation: if a tensor was written to after part of its memory came back in another form.
+        """
+        del torch.Tensor.set_
+        super().__exit__(kind, error, traceback)  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+        if kind is None:
+            self._check()
+
+    def _check(self) -> None:
+        for tensor, writes, name, where in self._handed_back:
+            if private.write_count(tensor) != writes:
+                raise UnsafeMutation(
+                    f"a tensor is written to that shares its memory with a result of {name}",
+                    why="torch's schema of the operator says that the result is a tensor of its own",
+                    where=where,
+                    hint=f"Call clone() on the result of {name}.",
+                )
+
+
+def _here() -> Place | None:
+    frame: FrameType | None = sys._getframe(1)
+    frames = []
+    while frame is not None and not is_entrance(frame.f_code.co_filename):
+        frames.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
+        frame = frame.f_back
+    return user_place(frames)
+
+
+def _shares_memory(left: torch.Tensor, right: torch.Tensor) -> bool:
+    if left.layout is not torch.strided or right.layout is not torch.strided or not right.numel():
+        return False
+    return left.untyped_storage().data_ptr() == right.untyped_storage().data_ptr()
+
+
+def _refuse_other_memory(tensor: torch.Tensor, value: torch.Tensor) -> None:
+    """``tensor.data = value`` is nothing where both are the same memory, as in ``module.to(device)``."""
+    if not _is_same_part(tensor, value) or tensor.dtype is not value.dtype:
+        raise _untraceable("an assignment to Tensor.data")
+
+
+def _untraceable(what: str) -> UnsafeMutation:
+    return UnsafeMutation(
+        f"the model uses {what}",
+        why="a trace does not record what that does to a tensor or its memory",
+        where=_here(),
+        hint="Make a tensor of the wanted size and values, or use detach(), clone() or copy_().",
+    )
+
+
+def _deep_copy(tensor: torch.Tensor, memo: dict[int, Any]) -> Any:
+    """``copy.deepcopy`` of a tensor as an operator: torch's goes past the trace, with the values of the example."""
+    if id(tensor) not in memo:
+        memo[id(tensor)] = tensor.clone()
+    return memo[id(tensor)]
+
+
+def _at_least(axes: int, args: tuple[Any, ...]) -> Any:
+    """``torch.atleast_2d`` and the like by views that the trace knows to be such."""
+    if len(args) == 1 and isinstance(args[0], torch.Tensor):
+        return _with_axes(args[0], axes)
+    tensors = args[0] if len(args) == 1 else args
+    return tuple(_with_axes(tensor, axes) for tensor in tensors)
+
+
+def _with_axes(tensor: torch.Tensor, axes: int) -> torch.Tensor:
+    if axes == 3 and tensor.dim() in (1, 2):
+        tensor = tensor.unsqueeze(-1)
+    while tensor.dim() < axes:
+        tensor = tensor.unsqueeze(0)
+    return tensor
 
 
 def _is_same_part(left: torch.Tensor, right: torch.Tensor) -> bool:

@@ -12,7 +12,7 @@ from onnxport_ir.errors import UnsafeMutation
 from onnxport_ir.types import TensorType
 
 from onnxport_frontend.emitting import Emitter, flat, positions, reshape_like
-from onnxport_frontend.views import EXPANDS, MAX_SIZE, RESHAPES, SAME_ORDER, UNWRAPS, Step, apply
+from onnxport_frontend.views import ADJOINTS, EXPANDS, MAX_SIZE, RESHAPES, SAME_ORDER, UNWRAPS, Step, apply
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ _WRITERS: dict[str, Callable[[Write], Arg | None]] = {
     **dict.fromkeys(UNWRAPS, _whole),
     **dict.fromkeys(EXPANDS, _expand),
     **dict.fromkeys(("aten::transpose", "aten::swapaxes", "aten::swapdims"), _self_inverse),
-    **dict.fromkeys(("aten::t", "aten::numpy_T", "aten::mT"), _self_inverse),
+    **dict.fromkeys(("aten::t", "aten::numpy_T", "aten::mT", *ADJOINTS), _self_inverse),
     **dict.fromkeys(("aten::movedim", "aten::moveaxis"), _movedim),
     **dict.fromkeys(("aten::diagonal", "aten::linalg_diagonal"), _diagonal),
     "aten::select": _select,
