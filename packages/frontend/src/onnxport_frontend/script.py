@@ -146,7 +146,8 @@ def _scripted(inliner: Inliner, known: list[Known], result: Result) -> Returned:
         return Tree()
 
     def enter(value: Known, example: Any) -> None:
-        constant = not isinstance(value, Var) and not isinstance(example, torch.Tensor)
+        # A number is an output also where it is known: how much is found out says nothing about a model's outputs.
+        constant = not isinstance(value, Var) and not isinstance(example, torch.Tensor | bool | int | float)
         slots.append(None if constant else len(values))
         constants.append(example if constant else None)
         if not constant:
