@@ -37,7 +37,13 @@ def pools_of_the_whole_image(x: Tensor) -> tuple[Tensor, ...]:
     )
 
 
+def patches_there_and_back(x: Tensor) -> tuple[Tensor, Tensor]:
+    size = x.shape[2:]
+    return F.fold(F.unfold(x, 2, stride=2), size, 2, stride=2), F.fold(F.unfold(x, 3, padding=1), size, 3, padding=1)
+
+
 CASES = [
+    Case("fold", patches_there_and_back, (torch.randn(2, 3, 8, 6),), (torch.randn(1, 3, 9, 7),), {0: [0, 2, 3]}),
     Case("linspace", spaced_by_size, (torch.zeros(4),), (torch.zeros(7),), {0: [0]}),
     Case("linspace-one", spaced_by_size, (torch.zeros(4),), (torch.zeros(1),), {0: [0]}),
     Case("pools", pools_of_the_whole_image, (torch.randn(2, 3, 5, 6),), (torch.randn(1, 3, 7, 4),), {0: [0, 2, 3]}),
@@ -70,3 +76,14 @@ def test_a_wrong_output_is_found_beside_one_that_rounding_changes():
 
     with pytest.raises(FrozenValue, match="output_1"):
         onnxport.export(Function(function), (torch.rand(2, 3),), dynamic_axes={"x": [0]})
+
+
+def test_a_number_that_a_script_returns_is_an_output_though_it_is_known():
+    @torch.jit.script
+    def function(x: Tensor):
+        parts = [x, x + 1]
+        return torch.cat(parts), len(parts), x.size(0)
+
+    program = onnxport.export(function, (torch.randn(2, 3),), dynamic_axes={"x": [0]})
+    assert len(program.model.graph.outputs) == 3
+    assert [int(number) for number in program(torch.randn(5, 3))[1:]] == [2, 5]

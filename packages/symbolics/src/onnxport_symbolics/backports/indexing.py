@@ -148,7 +148,7 @@ def col2im(
     strides: Sequence[int] | None = None,
 ) -> Value:
     """A transposed convolution with a kernel per column, of one 1 and zeros."""
-    image, block = integers.known_ints(image_shape), integers.known_ints(block_shape)
+    image, block = integers.items(op, image_shape), integers.known_ints(block_shape)
     if image is None or block is None:
         raise op.needs("Col2Im")
     rank = len(image)
@@ -157,15 +157,21 @@ def col2im(
     kernel, rows = _columns_kernel(op, data, block)
     grid: list[Int] = []
     ends, extra = [], []
-    for axis in range(rank):
+    for axis, size in enumerate(image):
         reach = dilations[axis] * (block[axis] - 1) + 1
-        blocks = (image[axis] + pads[axis] + pads[rank + axis] - reach) // strides[axis] + 1
-        rest = (blocks - 1) * strides[axis] + reach - pads[axis] - image[axis]
-        grid.append(blocks)
-        ends.append(max(rest, 0))
-        extra.append(max(-rest, 0))
+        room = integers.add(op, size, pads[axis] + pads[rank + axis] - reach)
+        if isinstance(size, int) and isinstance(room, int):
+            grid.append(room // strides[axis] + 1)
+            rest = room // strides[axis] * strides[axis] + reach - pads[axis] - size
+            ends.append(max(rest, 0))
+            extra.append(max(-rest, 0))
+        else:
+            grid.append(integers.add(op, op.Div(op.scalar(room, DType.INT64), op.const(strides[axis])), 1))
+            # At least as much as the image holds, which is then cut.
+            ends.append(0)
+            extra.append(strides[axis] - 1)
     columns = op.Reshape(data, op.ints([op.dim(data, 0), rows, *grid]))
-    return op.ConvTranspose(
+    result = op.ConvTranspose(
         columns,
         kernel,
         group=rows // _count(block),
@@ -175,6 +181,10 @@ def col2im(
         pads=(*pads[:rank], *ends),
         output_padding=extra,
     )
+    cut = [axis for axis, size in enumerate(image) if not isinstance(size, int)]
+    if not cut:
+        return result
+    return op.Slice(result, [0] * len(cut), op.ints([image[axis] for axis in cut]), [2 + axis for axis in cut])
 
 
 def _columns_kernel(op: Op, data: Value, block: Sequence[int]) -> tuple[Value, int]:
