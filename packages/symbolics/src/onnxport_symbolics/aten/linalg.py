@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from onnxport_ir import DType, Value
+from onnxport_ir import DType, TensorType, Value
 
-from onnxport_symbolics.aten.solve import inverse
+from onnxport_symbolics.aten.solve import inverse, rows_of, square
 from onnxport_symbolics.integers import product as size_product
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.promote import promote
@@ -71,6 +71,33 @@ def matrix_power(op: Op, self: Value, n: int) -> Value:
         if not n:
             return self if result is None else result
         self = op.MatMul(self, self)
+
+
+#: The series of the exponential is exact to float64's rounding with so many terms, up to this norm.
+_TERMS, _NORM = 14, 0.5
+
+
+@aten("matrix_exp", "linalg_matrix_exp")
+def matrix_exp(op: Op, self: Value) -> Value:
+    """linalg_matrix_exp(Tensor self) -> Tensor; (*, N, N); by its series, scaling and squaring, in float64"""
+    x = square(op, self)
+    sums = op.Reshape(op.ReduceSum(op.Abs(x), op.const([-1]), keepdims=0), [-1])
+    # A small number keeps the logarithm finite; so many squarings overflow anyway.
+    norm = op.ReduceMax(op.Concat(sums, op.const(np.full(1, _NORM)), axis=0), op.const([0]), keepdims=0)
+    doublings = op.Ceil(op.Div(op.Log(op.Div(norm, op.const(_NORM, DType.FLOAT64))), op.const(np.log(2.0))))
+    doublings = op.Min(doublings, op.const(1100.0, DType.FLOAT64))
+    scaled = op.Mul(x, op.Pow(op.const(2.0, DType.FLOAT64), op.Neg(doublings)))
+    rows = rows_of(op, x)
+    identity = op.cast(op.Equal(rows, op.Squeeze(rows, op.const([1]))), DType.FLOAT64)
+    total = op.Add(op.Mul(scaled, op.const(1 / _TERMS, DType.FLOAT64)), identity)
+    for term in range(_TERMS - 1, 0, -1):
+        total = op.Add(op.Mul(op.MatMul(scaled, total), op.const(1 / term, DType.FLOAT64)), identity)
+    counter, flag = Value(TensorType(DType.INT64, ())), Value(TensorType(DType.BOOL, ()))
+    power = Value(total.value_type)
+    with op.body([counter, flag, power], name="squaring") as body:
+        body.outputs = [op.own(flag), op.own(op.MatMul(power, power))]
+    (found,) = op.multi("Loop", 1, op.cast(doublings, DType.INT64), op.const(True), total, body=body)
+    return op.cast(op.retype(found, TensorType(DType.FLOAT64, x.shape)), op.dtype(self))
 
 
 @aten("tensordot")

@@ -40,7 +40,7 @@ def _fraction(op: Op, x: Value) -> Value:
     return op.Sub(x, op.Floor(x))
 
 
-def _log_gamma(op: Op, x: Value) -> Value:
+def log_gamma(op: Op, x: Value) -> Value:
     """Of float64."""
     one, half = number(op, 1), number(op, 0.5)
     mirrored = op.Less(x, half)
@@ -62,14 +62,14 @@ def _log_gamma(op: Op, x: Value) -> Value:
 @aten("lgamma", "special_gammaln")
 def lgamma(op: Op, self: Value) -> Value:
     """lgamma(Tensor self) -> Tensor"""
-    return narrow(op, _log_gamma(op, wide(op, self)), self)
+    return narrow(op, log_gamma(op, wide(op, self)), self)
 
 
 @aten("mvlgamma", "special_multigammaln")
 def mvlgamma(op: Op, self: Value, p: int) -> Value:
     """mvlgamma(Tensor self, int p) -> Tensor"""
     x = op.Unsqueeze(wide(op, self), op.const([-1]))
-    total = sum_of(op, _log_gamma(op, op.Sub(x, op.const(np.arange(p) / 2))))
+    total = sum_of(op, log_gamma(op, op.Sub(x, op.const(np.arange(p) / 2))))
     return narrow(op, op.Add(total, number(op, p * (p - 1) / 4 * math.log(math.pi))), self)
 
 
