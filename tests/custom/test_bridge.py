@@ -171,6 +171,54 @@ def test_calls_of_torchs_export_are_redirected(tmp_path, monkeypatch, bare, redi
     assert (torch.onnx.export, torch.onnx.utils.export) == before
 
 
+def _unknown(x):
+    return torch.igamma(x, x)
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "theirs", "ours"),
+    [
+        (_unknown, {}, "UnsupportedOperatorError", "UnsupportedOperator"),
+        (lambda x: _unknown(x) + torch.igammac(x, x), {}, "UnsupportedOperatorError", "UnsupportedOperators"),
+        (
+            torch.neg,
+            {"export_modules_as_functions": True, "opset_version": 14},
+            "UnsupportedOperatorError",
+            "NeedsOpset",
+        ),
+        (torch.neg, {"dynamic_axes": {"y": [0]}}, "OnnxExporterError", "InvalidArgument"),
+        (torch.neg, {"f": "no/such/folder/m.onnx"}, "OnnxExporterError", "WriteFailed"),
+        (lambda x: x @ x.new_ones(7), {}, "OnnxExporterError", "CaptureFailed"),
+    ],
+)
+def test_errors_can_be_caught_as_torchs(function, options, theirs, ours):
+    with onnxport.compat.installed(), pytest.raises(getattr(torch.onnx.errors, theirs)) as caught:
+        torch.onnx.export(Apply(function), (torch.rand(2, 2),), dynamo=False, **options)
+    assert isinstance(caught.value, torch.onnx.OnnxExporterError)
+    assert isinstance(caught.value, getattr(onnxport.errors, ours))
+    assert type(caught.value).__name__ == ours
+    assert str(caught.value).startswith(f"[{caught.value.code}] ")
+    # Outside of it, errors are our own.
+    with pytest.raises(getattr(onnxport.errors, ours)) as caught:
+        onnxport.export(Apply(function), (torch.rand(2, 2),), **options)
+    assert not isinstance(caught.value, torch.onnx.OnnxExporterError)
+
+
+def test_threads_that_install_leave_it_as_it_was():
+    before = torch.onnx.export
+
+    def work(index):
+        with onnxport.compat.installed(bare=True):
+            return index
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert torch.onnx.export is before
+
+
 def test_install_twice_and_nested():
     before = torch.onnx.export
     onnxport.compat.install()

@@ -131,3 +131,26 @@ def test_dropout_in_training_is_a_value_of_its_own():
     graph = capture(Model(), (torch.ones(3),)).graph
     assert [eqn.op.name for eqn in graph.eqns] == ["mul", "dropout"]
     assert graph.outputs[0].value is not graph.outputs[1].value
+
+
+LIBRARY = torch.library.Library("watching", "DEF")
+for schema in ("first(Tensor x, SymInt n) -> Tensor", "some.int(Tensor x, int n) -> Tensor"):
+    LIBRARY.define(schema)
+    LIBRARY.impl(schema.partition("(")[0], lambda x, n: x[:, :n].clone(), "CompositeExplicitAutograd")
+LIBRARY.define("some.Tensor(Tensor x, Tensor n) -> Tensor")
+LIBRARY.impl("some.Tensor", lambda x, n: x + n, "CompositeExplicitAutograd")
+OPS = torch.ops.watching
+
+
+@pytest.mark.parametrize(
+    "function", [lambda x: OPS.first(x, x.shape[1] - 1), lambda x: OPS.some.int(x, n=x.shape[1] - 1)]
+)
+def test_sizes_that_custom_operators_take_are_found(function):
+    assert kinds(function) == [("number", False, "<lambda>")]
+
+
+@pytest.mark.parametrize(
+    "function", [lambda x: OPS.first(x, 2), lambda x: OPS.some(x, x.shape[1]), lambda x: x[: x.shape[1]]]
+)
+def test_other_arguments_of_operators_are_not(function):
+    assert kinds(function) == []

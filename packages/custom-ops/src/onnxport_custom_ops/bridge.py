@@ -1,8 +1,8 @@
 """The bridge to ``torch.onnx``: libraries register their symbolic functions there, and call its exporter.
 
-This is the one place of the package that touches ``torch.onnx``, and it does so for three things: to read what
-libraries have registered, to let their functions run as they do there, and to put another function in the place of its
-``export``. Nothing of it does any converting.
+This is the one place of the package that touches ``torch.onnx``, and it does so for four things: to read what
+libraries have registered, to let their functions run as they do there, to put another function in the place of its
+``export``, and to let errors be caught as its own. Nothing of it does any converting.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from onnxport_ir.errors import LoweringError, NeedsStatic, OnnxExporterError, UnsupportedCase
+from torch.onnx import errors
 from torch.onnx._internal.torchscript_exporter import _globals, registration
 
 from onnxport_custom_ops.registrations import SymbolicFunction, choose
@@ -51,6 +53,22 @@ def running(opset: int) -> Iterator[None]:
             yield
         finally:
             settings._export_onnx_opset_version, settings._in_onnx_export = before
+
+
+def catchable(error: OnnxExporterError) -> OnnxExporterError:
+    """Let an error be caught as the one that torch's exporter raises in its place; returns it.
+
+    Programs that call torch's exporter catch ``torch.onnx.errors.UnsupportedOperatorError``, say.
+    """
+    theirs: type[Exception] = errors.OnnxExporterError
+    if isinstance(error, UnsupportedCase | NeedsStatic):
+        theirs = errors.SymbolicValueError
+    elif isinstance(error, LoweringError):
+        theirs = errors.UnsupportedOperatorError
+    if not isinstance(error, theirs):
+        ours = type(error)
+        error.__class__ = type(ours.__name__, (ours, theirs), {"__module__": ours.__module__, "__doc__": ours.__doc__})
+    return error
 
 
 #: The modules of torch whose ``export`` programs call.

@@ -14,8 +14,11 @@ from onnxport_ir.errors import Place
 from onnxport_frontend import _torch_private as private
 
 # Frames of these are between what happens and whoever made it happen: this package, Python's warning machinery, NumPy,
-# and the methods of tensors.
-_BETWEEN = (f"{Path(__file__).parent}/", warnings.__file__, f"{Path(np.__file__).parent}/", private.TENSOR_FILE)
+# and the methods of tensors and operators.
+_BETWEEN = (
+    *(f"{Path(__file__).parent}/", warnings.__file__, f"{Path(np.__file__).parent}/", private.TENSOR_FILE),
+    str(Path(torch.__file__).with_name("_ops.py")),
+)
 # Frames below these are not the user's.
 _LIBRARIES = (f"{Path(torch.__file__).parent}/", *_BETWEEN)
 #: The module that runs the model.

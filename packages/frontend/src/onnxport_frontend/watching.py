@@ -47,6 +47,10 @@ _UNRECORDED = {
     torch.Tensor.map_: "Tensor.map_",
     torch.Tensor.__dlpack__: "DLPack",
 }
+#: Operators of torch record sizes that they take as numbers; those of libraries do not.
+_OF_TORCH = frozenset({"aten", "prim", "prims"})
+#: An operator, and all overloads of one.
+_OPERATORS = (private.OpOverload, type(torch.ops.aten.relu))
 _STORAGES = (torch.Tensor.untyped_storage, torch.Tensor.storage)
 
 
@@ -101,6 +105,8 @@ class Watching(TorchFunctionMode):
             return _at_least(_AT_LEAST[func], args)
         elif func in _HAND_BACK:
             return self._call_keeping_identity(func, args, kwargs or {})
+        elif isinstance(func, _OPERATORS):
+            _warn_of_numbers(func, args, kwargs or {})
         return func(*args, **(kwargs or {}))
 
     def _call_keeping_identity(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -198,6 +204,24 @@ def _deep_copy(tensor: torch.Tensor, memo: dict[int, Any]) -> Any:
     if id(tensor) not in memo:
         memo[id(tensor)] = tensor.clone()
     return memo[id(tensor)]
+
+
+def _warn_of_numbers(operator: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """Warn of tensors that a custom operator takes as numbers: torch makes numbers of them without a word."""
+    is_packet = not isinstance(operator, private.OpOverload)
+    overloads = [getattr(operator, name) for name in operator.overloads()] if is_packet else [operator]
+    if overloads[0].namespace in _OF_TORCH:
+        return
+    tensors: set[str] = set()
+    for overload in overloads:
+        arguments = overload._schema.arguments
+        tensors |= {argument.name for argument in arguments if "Tensor" in str(argument.type)}
+        given = [*zip([argument.name for argument in arguments], args, strict=False), *kwargs.items()]
+    for name, values in given:
+        if name not in tensors and any(isinstance(value, torch.Tensor) for value in tree_leaves(values)):
+            what = f"Converting a tensor to a Python number, {name} of {operator}"
+            # Between the model and the mode stands the operator's own __call__.
+            warnings.warn(what, private.TracerWarning, stacklevel=4)
 
 
 def _at_least(axes: int, args: tuple[Any, ...]) -> Any:

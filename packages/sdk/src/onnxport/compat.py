@@ -3,7 +3,8 @@
     with onnxport.compat.installed():
         program_that_exports()
 
-A function that was imported by its name before (``from torch.onnx import export``) is not replaced.
+Errors can be caught as those of ``torch.onnx.errors``, too, besides under their own classes. A function that was
+imported by its name before (``from torch.onnx import export``) is not replaced.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onnxport_custom_ops import bridge
+from onnxport_ir.errors import OnnxExporterError
 
 from onnxport.export import export
 
@@ -78,7 +80,11 @@ def _redirected(bare: bool, original: Callable[..., Any], module: str) -> Callab
         dynamo = kwargs.get("dynamo")
         if dynamo or (dynamo is None and not (bare or is_old)):
             return original(*args, **kwargs)
-        export(*args, **kwargs)
+        try:
+            export(*args, **kwargs)
+        except OnnxExporterError as error:
+            bridge.catchable(error)
+            raise
         return None
 
     return redirected
