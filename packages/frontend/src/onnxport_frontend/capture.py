@@ -14,12 +14,12 @@ from onnxport_ir.errors import InvalidArgument, NotYetSupported, UnsafeMutation
 from onnxport_ir.types import AnyType, ScalarType, SequenceType, TensorType
 
 from onnxport_frontend import _torch_private as private, names as naming, script
+from onnxport_frontend.buffers import MutatedBuffers, Written, check_choice, with_outputs
 from onnxport_frontend.dependence import without_marks
 from onnxport_frontend.findings import Finding
 from onnxport_frontend.frozen import Frozen, resolve
 from onnxport_frontend.functionalize import Functionalized, functionalize_with_report
 from onnxport_frontend.inline import Inliner
-from onnxport_frontend.model_state import written_parameters
 from onnxport_frontend.names import DynamicAxes
 from onnxport_frontend.quantisation import settle_observers
 from onnxport_frontend.signature import Call, Signature, is_tensor_list, parameters_of
@@ -67,6 +67,7 @@ def capture(
     training: bool | None = None,
     functional: bool = True,
     keeps_function: Callable[[type], bool] = lambda _: True,
+    mutated_buffers: MutatedBuffers = "ignore",
 ) -> Captured:
     """Capture a model by tracing it, or from its graph where it is TorchScript already.
 
@@ -89,6 +90,8 @@ def capture(
             the model does, and cannot be lowered.
         keeps_function: of which ``autograd.Function`` classes a call becomes one ``prim::PythonOp`` equation, with
             what it did as a block; that of the others is in the graph as if it were called directly.
+        mutated_buffers: what becomes of what the model writes to its buffers: a finding, ``"ignore"``; a further output
+            for each, ``"outputs"``; or an error.
 
     Raises:
         InvalidArgument: if ``model`` is none, or an argument does not fit it.
@@ -97,6 +100,7 @@ def capture(
         NotYetSupported: for what this release leaves out.
     """
     _check_model(model)
+    check_choice(mutated_buffers)
     call = Call.given(args, kwargs, _parameters(model))
     if isinstance(model, torch.nn.Module):
         check_tensors([(name, tensor) for name, tensor, _ in named_tensors(model)], "parameters and buffers")
@@ -109,7 +113,9 @@ def capture(
         draft = _follow(request, trace(model, call, training, keeps_function=keeps_function))
         if draft.is_doubtful:
             draft = _follow(request, trace(model, call, training, careful=True, keeps_function=keeps_function))
-    return _finish(draft, functional)
+    if not functional:
+        return _finish(draft)
+    return _resolved(draft, request, training, mutated_buffers)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,6 +140,7 @@ class _Draft:
     returned: script.Returned
     functions: dict[str, type]
     has_written_constant: bool
+    original: dict[str, str]
 
     @property
     def is_doubtful(self) -> bool:
@@ -156,6 +163,7 @@ def _follow(request: _Request, result: Result) -> _Draft:
     returned = script.follow(inliner, model, call, dict(zip(positions, inputs, strict=True)), result)
     outputs = _outputs(returned, names)
     params = _params(weights, names)
+    original = {given.name: param.name for given, param in zip(params, weights.params(), strict=True)}
     names.check()
     graph = CapturedGraph(
         inputs,
@@ -166,7 +174,7 @@ def _follow(request: _Request, result: Result) -> _Draft:
         {path: inliner.class_names.get(path, "").rpartition(".")[2] for path in _with_parents(inliner.paths)},
         tuple(inliner.calls),
     )
-    return _Draft(graph, call, result, positions, returned, inliner.functions, inliner.has_written_constant)
+    return _Draft(graph, call, result, positions, returned, inliner.functions, inliner.has_written_constant, original)
 
 
 def _with_parents(paths: Iterable[str]) -> dict[str, None]:
@@ -178,22 +186,32 @@ def _with_parents(paths: Iterable[str]) -> dict[str, None]:
     return found
 
 
-def _finish(draft: _Draft, functional: bool) -> Captured:
+def _resolved(draft: _Draft, request: _Request, training: bool | None, choice: MutatedBuffers) -> Captured:
     """Resolve writes, and put together what belongs to the graph.
 
     Raises:
         UnsafeMutation: if a write cannot be resolved, or is to a parameter.
     """
-    graph, call, returned = settle_observers(draft.graph), draft.call, draft.returned
+    inputs = zip(draft.graph.inputs, draft.positions, strict=True)
+    strided = [item.var for item, index in inputs if _strided(draft.call.leaves[index])]
+    report = _functional(settle_observers(draft.graph), strided, choice == "outputs")
+    written = Written(report, draft.result.replaced, draft.original)
+    findings, frozen = resolve(list(draft.result.findings), report.graph, draft.functions)
+    findings += written.findings()
+    written.refuse(choice)
+    captured = _finish(replace(draft, graph=with_outputs(report.graph, written.outputs())), findings, frozen)
+    if not written.state:
+        return captured
+    values = run(request.model, draft.call, training, written.state).buffers
+    signature = replace(captured.signature, state=written.state)
+    return replace(captured, signature=signature, example_outputs=(*captured.example_outputs, *values))
+
+
+def _finish(draft: _Draft, findings: Sequence[Finding] | None = None, frozen: Frozen | None = None) -> Captured:
+    """Put together what belongs to the graph."""
+    call, returned = draft.call, draft.returned
+    graph = without_marks(draft.graph if findings is not None else settle_observers(draft.graph))
     places = list(zip(graph.inputs, draft.positions, strict=True))
-    frozen = Frozen()
-    findings = list(draft.result.findings)
-    if functional:
-        report = _functional(graph, [item.var for item, index in places if _strided(call.leaves[index])])
-        findings, frozen = resolve(findings, report.graph, draft.functions)
-        findings += _writes(report)
-        graph = report.graph
-    graph = without_marks(graph)
     signature = Signature(
         call,
         tuple((item.name, call.paths[index]) for item, index in places),
@@ -202,18 +220,19 @@ def _finish(draft: _Draft, functional: bool) -> Captured:
         returned.constants,
     )
     examples = {item.name: call.leaves[index] for item, index in places}
-    return Captured(graph, signature, examples, returned.examples, tuple(findings), draft.functions, frozen)
+    found = tuple(draft.result.findings if findings is None else findings)
+    return Captured(graph, signature, examples, returned.examples, found, draft.functions, frozen or Frozen())
 
 
-def _functional(graph: CapturedGraph, strided: list[Var]) -> Functionalized:
+def _functional(graph: CapturedGraph, strided: list[Var], keeps_state: bool) -> Functionalized:
     """The functional graph with its marks; without them where it is only for a mark that a write cannot be resolved."""
     try:
-        return functionalize_with_report(graph, strided)
+        return functionalize_with_report(graph, strided, keeps_state=keeps_state)
     except UnsafeMutation:
         bare = without_marks(graph)
         if bare is graph:
             raise
-        return functionalize_with_report(bare, strided)
+        return functionalize_with_report(bare, strided, keeps_state=keeps_state)
 
 
 def _check_model(model: object) -> None:
@@ -324,23 +343,6 @@ def _params(weights: Weights, names: naming.Naming) -> tuple[Param, ...]:
 
 def _strided(leaf: Any) -> bool:
     return isinstance(leaf, torch.Tensor) and not leaf.is_contiguous()
-
-
-def _writes(report: Functionalized) -> list[Finding]:
-    """Writes to what outlives the call: the captured graph has their effect on its results only.
-
-    Raises:
-        UnsafeMutation: if one is to a parameter, whose values have then changed.
-    """
-    buffers = {param.name for param in report.graph.params if param.is_buffer}
-    findings = []
-    for name, place in report.mutated_params:
-        if name not in buffers:
-            raise written_parameters([name]).at(place)
-        findings.append(Finding("buffer_write", f"the model writes to its buffer {name}", place))
-    for name, place in report.mutated_inputs:
-        findings.append(Finding("input_write", f"the model writes to its input {name}", place))
-    return findings
 
 
 def _shape(leaf: Any) -> tuple[int, ...] | None:

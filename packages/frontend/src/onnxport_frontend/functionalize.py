@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from onnxport_ir.captured import Block, CapturedGraph, Eqn, OpName, Output, Var, arg_vars, walk
+from onnxport_ir.captured import Arg, Block, CapturedGraph, Eqn, OpName, Output, Var, arg_vars, walk
 from onnxport_ir.errors import Place
 
 from onnxport_frontend.aliasing import op_facts
+from onnxport_frontend.running_statistics import STATISTICS
 from onnxport_frontend.tensor_state import TensorState
 from onnxport_frontend.torch_types import TorchTensor
-from onnxport_frontend.walker import STATISTICS, Walker
+from onnxport_frontend.walker import Walker
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,13 @@ class Functionalized:
         mutated_params: name and first write of each parameter or buffer that the model writes. Reads later in the
             graph see the new value; the stored tensor stays as it is from run to run.
         mutated_inputs: the same for the model's inputs: the caller's tensors are not written.
+        state: what each written parameter or buffer holds at the end, if that was asked for.
     """
 
     graph: CapturedGraph
     mutated_params: tuple[tuple[str, Place], ...] = ()
     mutated_inputs: tuple[tuple[str, Place], ...] = ()
+    state: tuple[tuple[str, Arg], ...] = ()
 
 
 def functionalize(graph: CapturedGraph) -> CapturedGraph:
@@ -39,13 +42,16 @@ def functionalize(graph: CapturedGraph) -> CapturedGraph:
     return functionalize_with_report(graph).graph
 
 
-def functionalize_with_report(graph: CapturedGraph, strided: Iterable[Var] = ()) -> Functionalized:
+def functionalize_with_report(
+    graph: CapturedGraph, strided: Iterable[Var] = (), *, keeps_state: bool = False
+) -> Functionalized:
     """The graph without operators that write, and what it writes to inputs and parameters.
 
     Args:
         graph: the graph, straight from TorchScript.
         strided: inputs that are not contiguous in memory. It decides whether ``reshape`` and the like share memory;
             parameters are asked themselves.
+        keeps_state: whether what written parameters and buffers hold at the end is wanted.
 
     Raises:
         UnsafeMutation: if the effect of a write cannot be proved.
@@ -59,9 +65,11 @@ def functionalize_with_report(graph: CapturedGraph, strided: Iterable[Var] = ())
         starts.append(len(state.emit.eqns))
         walker.visit(eqn)
     outputs = tuple([Output(state.resolve(item.value), item.name, item.axes, item.rank) for item in graph.outputs])
+    written = [item for item in graph.params if item.var in state.mutated]
+    kept_state = tuple([(item.name, state.resolve(item.var)) for item in written]) if keeps_state else ()
     starts.append(len(state.emit.eqns))
     eqns = state.emit.eqns
-    used = {var for item in outputs for var in arg_vars(item.value)}
+    used = {var for value in (*(item.value for item in outputs), *dict(kept_state).values()) for var in arg_vars(value)}
     kept = _sweep(eqns, used, state)
     counts = [0]
     for item in kept:
@@ -70,8 +78,9 @@ def functionalize_with_report(graph: CapturedGraph, strided: Iterable[Var] = ())
     live = tuple([eqn for eqn in kept if eqn is not None])
     return Functionalized(
         replace(graph, eqns=live, outputs=outputs, calls=calls),
-        tuple([(item.name, state.mutated[item.var]) for item in graph.params if item.var in state.mutated]),
+        tuple([(item.name, state.mutated[item.var]) for item in written]),
         tuple([(item.name, state.mutated[item.var]) for item in graph.inputs if item.var in state.mutated]),
+        kept_state,
     )
 
 

@@ -28,6 +28,7 @@ from onnxport_ir.dtypes import DType
 from onnxport_ir.errors import CaptureFailed, OnnxExporterError
 from onnxport_ir.tensors import TensorRef
 
+from onnxport_frontend.running_statistics import STATISTICS
 from onnxport_frontend.torch_types import TorchTensor, dtype_to_torch
 
 _FORMATS = {0: torch.contiguous_format, 1: torch.preserve_format, 2: torch.channels_last, 3: torch.channels_last_3d}
@@ -171,7 +172,11 @@ def run_equations(eqns: Sequence[Eqn], env: Environment) -> None:
 def _call(eqn: Eqn, env: Environment) -> Any:
     packet = getattr(getattr(torch.ops, eqn.op.namespace), eqn.op.name)
     overload = getattr(packet, eqn.op.overload or "default")
-    return overload(**{name: value_of(arg, env) for name, arg in zip(eqn.names, eqn.args, strict=True)})
+    given = {name: value_of(arg, env) for name, arg in zip(eqn.names, eqn.args, strict=True)}
+    if eqn.op.base in STATISTICS:
+        # torch writes the new running statistics, which the graph has as values of their own.
+        given |= {name: _copy(value) for name, value in given.items() if name.startswith("running_")}
+    return overload(**given)
 
 
 def tensor_of(tensor: TensorRef) -> torch.Tensor:

@@ -38,8 +38,9 @@ def replay(
     leaves = tuple(
         inputs[names[path]] if path in names else leaf for path, leaf in zip(call.paths, call.leaves, strict=True)
     )
-    result = run(model, dataclasses.replace(call, leaves=leaves), training)
-    return [leaf for leaf, slot in zip(result.leaves, signature.output_slots, strict=False) if slot is not None]
+    result = run(model, dataclasses.replace(call, leaves=leaves), training, signature.state)
+    returned = [leaf for leaf, slot in zip(result.leaves, signature.output_slots, strict=False) if slot is not None]
+    return [*returned, *result.buffers]
 
 
 def run_model(

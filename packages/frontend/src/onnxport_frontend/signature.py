@@ -104,6 +104,7 @@ class Signature:
         output_tree: the structure of the result.
         output_slots: for each leaf of the result the index of the graph's output, or None for a constant.
         output_constants: each leaf's value where it is a constant.
+        state: the buffers whose new values are further outputs, behind those of the result.
     """
 
     call: Call
@@ -111,6 +112,7 @@ class Signature:
     output_tree: Tree
     output_slots: tuple[int | None, ...]
     output_constants: tuple[Any, ...]
+    state: tuple[str, ...] = ()
 
     def flatten(self, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The named inputs of a call, which may pass by keyword what the example passed by position.

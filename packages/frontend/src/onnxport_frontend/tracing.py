@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import operator
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,12 +37,16 @@ class Result:
         tree: its structure.
         findings: the values that the trace has fixed.
         traced: the traced model; None for TorchScript.
+        replaced: the names of buffers for which the model now holds other tensors.
+        buffers: what the buffers that were asked for hold afterwards.
     """
 
     leaves: tuple[Any, ...]
     tree: Tree
     findings: tuple[Finding, ...]
     traced: torch.jit.ScriptModule | None
+    replaced: tuple[str, ...] = ()
+    buffers: tuple[torch.Tensor, ...] = ()
 
 
 def trace(
@@ -91,11 +96,17 @@ def _trace(
     ):
         traced = private.trace(model, flat, examples)
     leaves, tree = flat.result
-    return Result(tuple(_detached(leaf) for leaf in leaves), tree, tuple(findings.all()), traced)
+    return Result(tuple(_detached(leaf) for leaf in leaves), tree, tuple(findings.all()), traced, flat.replaced)
 
 
-def run(model: Any, call: Call, training: bool | None) -> Result:
+def run(model: Any, call: Call, training: bool | None, buffers: Sequence[str] = ()) -> Result:
     """Run a TorchScript module or function for the structure of its result.
+
+    Args:
+        model: the model.
+        call: the call.
+        training: the mode to run it in; None leaves its modules as they are.
+        buffers: the buffers whose values afterwards are wanted, by name.
 
     Raises:
         CaptureFailed: if it raises.
@@ -103,7 +114,8 @@ def run(model: Any, call: Call, training: bool | None) -> Result:
     args, kwargs = call.rebuild([_copy(leaf) for leaf in call.leaves])
     with _running(model, training) as findings:
         leaves, tree = flatten(model(*args, **kwargs))
-    return Result(tuple(_detached(leaf) for leaf in leaves), tree, tuple(findings.all()), None)
+        after = tuple(operator.attrgetter(name)(model).detach().clone() for name in buffers)
+    return Result(tuple(_detached(leaf) for leaf in leaves), tree, tuple(findings.all()), None, (), after)
 
 
 class _Flat:
@@ -113,6 +125,7 @@ class _Flat:
         self.model = model
         self.positions = [i for i, leaf in enumerate(call.leaves) if isinstance(leaf, torch.Tensor)]
         self.result: tuple[list[Any], Tree] = ([], Tree())
+        self.replaced: tuple[str, ...] = ()
         self._call = call
 
     def __call__(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -121,7 +134,10 @@ class _Flat:
         for position, tensor in zip(self.positions, tensors, strict=True):
             leaves[position] = tensor
         args, kwargs = self._call.rebuild(leaves)
+        before = dict(self.model.named_buffers(remove_duplicate=False))
         self.result = flatten(self.model(*args, **kwargs))
+        after = dict(self.model.named_buffers(remove_duplicate=False))
+        self.replaced = tuple(name for name, buffer in before.items() if after.get(name) is not buffer)
         outputs = tuple(leaf for leaf in self.result[0] if isinstance(leaf, torch.Tensor))
         if not outputs:
             raise CaptureFailed("the model returns no tensor")

@@ -11,6 +11,7 @@ from onnxport_ir.types import SequenceType
 from onnxport_frontend.aliasing import SILENT_ALIASES, OpFacts, op_facts
 from onnxport_frontend.mutation_blocks import LoopFacts, visit_if, visit_loop, visit_other
 from onnxport_frontend.mutations import mutate
+from onnxport_frontend.running_statistics import STATISTICS, normalise
 from onnxport_frontend.storage import Region
 from onnxport_frontend.tensor_state import TensorState, is_tracked, owners_of
 from onnxport_frontend.views import Sharing, item_step, sharing, step_of
@@ -49,7 +50,7 @@ class Walker:
         elif facts.container_writes:
             self._write_container(eqn)
         elif eqn.op.base in STATISTICS:
-            self._normalise(eqn)
+            normalise(self.state, eqn)
         else:
             self._ordinary(eqn, facts)
 
@@ -106,20 +107,6 @@ class Walker:
         state.emit_resolved(eqn, state.resolve_all(eqn.args))
         state.relate(eqn.outputs, eqn.args)
         state.relate([owner for owner in owners_of(target) if isinstance(owner, Var)], eqn.args[1:])
-
-    def _normalise(self, eqn: Eqn) -> None:
-        """Batch normalisation in training updates its statistics, of which its schema says nothing."""
-        state = self.state
-        flag, names = STATISTICS[eqn.op.base], ("running_mean", "running_var")
-        args = [state.resolve(arg, checked=name not in names) for name, arg in zip(eqn.names, eqn.args, strict=True)]
-        state.emit_resolved(eqn, tuple(args))
-        if eqn.args[eqn.names.index(flag)] is False:
-            return
-        statistics = [arg for name, arg in zip(eqn.names, eqn.args, strict=True) if name in names]
-        for base in state.bases(statistics):
-            state.note_write(base)
-            why = "the new running statistics, which are read later, are not in the graph"
-            state.spoil(base, f"{eqn.op} updates its running statistics", why)
 
 
 def _bind_view(state: TensorState, eqn: Eqn, args: tuple[Arg, ...], kind: Sharing) -> None:
@@ -228,6 +215,3 @@ _STRUCTURES: dict[str, Callable[[TensorState, Eqn], bool]] = {
     "aten::__getitem__": _get_item,
     "aten::select": _get_item,
 }
-
-#: Normalisations that write their running statistics, and the argument that says whether they do.
-STATISTICS = {"aten::batch_norm": "training", "aten::instance_norm": "use_input_stats"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from onnxport_frontend import TorchTensor
@@ -430,17 +432,28 @@ def test_batch_normalisation_in_training_is_reported(tools):
     assert ops(result.graph) == ["batch_norm", "relu"]
 
 
-def test_reading_statistics_after_their_update_is_refused(tools):
+@pytest.mark.parametrize(
+    ("norm", "shape"),
+    [
+        (torch.nn.BatchNorm1d(4), (3, 4)),
+        (torch.nn.BatchNorm2d(4, momentum=0.3), (2, 4, 3, 5)),
+        (torch.nn.InstanceNorm1d(4, track_running_stats=True), (3, 4, 5)),
+    ],
+    ids=["batch", "batch_2d", "instance"],
+)
+def test_statistics_are_read_as_updated(tools, norm, shape):
     class Model(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.norm = torch.nn.BatchNorm1d(4)
+            self.norm = copy.deepcopy(norm)
 
         def forward(self, x):
-            return self.norm(x) + self.norm.running_mean
+            return self.norm(x) + 1, self.norm.running_mean * 1, self.norm.running_var * 1
 
-    with pytest.raises(UnsafeMutation, match="running statistics"):
-        functionalize(tools.raw_graph(Model().train(), [x34()], training=True))
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    graph = functionalize(tools.raw_graph(Model().train(), [x], training=True))
+    for got, wanted in zip(tools.run_captured(graph, [x]), Model().train()(x), strict=True):
+        torch.testing.assert_close(got, wanted)
 
 
 def test_calls_of_modules_keep_their_equations(tools):

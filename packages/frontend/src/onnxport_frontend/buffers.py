@@ -1,0 +1,112 @@
+"""Buffers that the model writes while it runs: ignored with a finding, handed out as further outputs, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from onnxport_ir.captured import CapturedGraph, Output
+from onnxport_ir.errors import InvalidArgument, Place, UnsafeMutation
+
+from onnxport_frontend.findings import Finding
+from onnxport_frontend.functionalize import Functionalized
+from onnxport_frontend.model_state import written_parameters
+
+#: What becomes of what a model writes to its buffers.
+MutatedBuffers = Literal["ignore", "outputs", "error"]
+
+#: The name of the output with the new value of a buffer.
+UPDATED = "{}.updated"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a model writes that outlives the call.
+
+    Attributes:
+        report: the functional graph, and its writes.
+        replaced: the buffers for which the model holds other tensors after the call.
+        original: the ``state_dict`` name of each parameter of the graph.
+    """
+
+    report: Functionalized
+    replaced: Sequence[str]
+    original: Mapping[str, str]
+
+    @property
+    def buffers(self) -> dict[str, Place]:
+        """The buffers that are written to, by the names that they have in the graph."""
+        return dict(self.report.mutated_params)
+
+    def findings(self) -> list[Finding]:
+        """One for each buffer and input.
+
+        Raises:
+            UnsafeMutation: if the model writes to a parameter, whose values have then changed.
+        """
+        known = {param.name for param in self.report.graph.params if param.is_buffer}
+        findings = []
+        for name, place in self.buffers.items():
+            if name not in known:
+                raise written_parameters([name]).at(place)
+            findings.append(Finding("buffer_write", f"the model writes to its buffer {name}", place))
+        for name in self.replaced:
+            findings.append(Finding("buffer_write", f"the model replaces its buffer {name}", Place()))
+        for name, place in self.report.mutated_inputs:
+            findings.append(Finding("input_write", f"the model writes to its input {name}", place))
+        return findings
+
+    def refuse(self, choice: str) -> None:
+        """Refuse what is not to be, or cannot be done.
+
+        Raises:
+            UnsafeMutation: for written buffers and ``"error"``, and for replaced ones and ``"outputs"``.
+        """
+        names = [*(self.buffers if choice == "error" else ()), *(self.replaced if choice != "ignore" else ())]
+        if not names:
+            return
+        where = next(iter(self.buffers.values()), None)
+        if choice == "error":
+            raise UnsafeMutation(
+                f"the model writes to its buffers while it runs: {', '.join(names)}",
+                where=where,
+                hint='mutated_buffers="outputs" hands their new values out, "ignore" leaves them as they are.',
+            )
+        raise UnsafeMutation(
+            f"the model puts other tensors in place of its buffers: {', '.join(names)}",
+            why="only what is written to a buffer in place can be an output",
+            hint="Write to it: self.buffer.copy_(...), self.buffer += ...",
+        )
+
+    def outputs(self) -> tuple[Output, ...]:
+        """An output for each written buffer, named for it."""
+        return tuple([Output(value, UPDATED.format(name)) for name, value in self.report.state])
+
+    @property
+    def state(self) -> tuple[str, ...]:
+        """The ``state_dict`` names of the buffers that :meth:`outputs` has."""
+        return tuple(self.original[name] for name, _ in self.report.state)
+
+
+def with_outputs(graph: CapturedGraph, outputs: Sequence[Output]) -> CapturedGraph:
+    """The graph with further outputs.
+
+    Raises:
+        InvalidArgument: if another output has the name of one of them.
+    """
+    names = {*(item.name for item in graph.outputs), *(item.name for item in graph.inputs)}
+    taken = names & {item.name for item in outputs}
+    if taken:
+        raise InvalidArgument(f"{', '.join(sorted(taken))}: the name is that of a written buffer's output")
+    return replace(graph, outputs=(*graph.outputs, *outputs))
+
+
+def check_choice(choice: object) -> None:
+    """Refuse another value of ``mutated_buffers``.
+
+    Raises:
+        InvalidArgument: if it is none of the choices.
+    """
+    if choice not in get_args(MutatedBuffers):
+        raise InvalidArgument(f"mutated_buffers={choice!r} is none of 'ignore', 'outputs' and 'error'")
