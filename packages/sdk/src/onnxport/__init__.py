@@ -10,6 +10,7 @@ from onnxport_symbolics import NEWEST_OPSET
 
 from onnxport import compat, errors, symbolic_helper, symbolic_opsets, utils
 from onnxport.bisection import Bisection, bisect
+from onnxport.buffers import MutatedBuffersWarning
 from onnxport.errors import OnnxExporterError
 from onnxport.export import export
 from onnxport.mode import is_in_onnx_export, select_model_mode_for_export
@@ -29,6 +30,7 @@ __all__ = [
     "FrozenValueWarning",
     "GraphContext",
     "JitScalarType",
+    "MutatedBuffersWarning",
     "ONNXProgram",
     "OnnxExporterError",
     "OperatorExportTypes",

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from onnxport_custom_ops import Keeping, Session
 from onnxport_frontend import capture
+from onnxport_frontend.buffers import MutatedBuffers
 from onnxport_frontend.script import class_name
 from onnxport_ir.verbose_text import format_model
 from onnxport_ir.write import write
 from onnxport_symbolics import NEWEST_OPSET, Target, default_registry
 
+from onnxport.buffers import warn_of_buffers
 from onnxport.build import build
 from onnxport.collector import collector_paused
 from onnxport.journal import Journal
@@ -74,6 +76,7 @@ def export(
     loops: Literal["keep", "unroll"] = "keep",
     custom: Custom = "error",
     complex_pairs: bool = False,
+    mutated_buffers: MutatedBuffers = "ignore",
 ) -> ONNXProgram:
     """Export a model to ONNX.
 
@@ -126,6 +129,9 @@ def export(
             them as nodes of their own domain, for a runtime that has them. Not a parameter of torch's.
         complex_pairs: True makes complex inputs and outputs, which no runtime takes, real ones with the real and
             imaginary parts along a last axis of size 2; False refuses them. Not a parameter of torch's.
+        mutated_buffers: what becomes of buffers that the model writes while it runs: ``"ignore"`` begins each run with
+            their values at the export, and warns; ``"outputs"`` makes the new value of each an output behind those of
+            the model, called ``NAME.updated``; ``"error"`` refuses the model. Not a parameter of torch's.
 
     Returns:
         The exported model. It shares the weights with the torch model.
@@ -184,6 +190,7 @@ def export(
                 dynamic_axes=dynamic_axes,
                 training=mode,
                 keeps_function=session.keeps_function,
+                mutated_buffers=mutated_buffers,
             )
         journal.captured = captured
         onnx_model = build(
@@ -195,6 +202,7 @@ def export(
                 checked = check_other_inputs(model, captured, onnx_model, mode)
         journal.checked = checked
         report_unchecked(captured, checked, on_frozen)
+        warn_of_buffers(captured)
         if verifying is not None:
             with journal.timed("verify"):
                 journal.verification = verify_example(model, captured, onnx_model, mode, verifying)
