@@ -94,3 +94,16 @@ def test_keep_does_not_touch_what_torch_has():
 def test_custom_is_one_of_two():
     with pytest.raises(onnxport.errors.InvalidArgument, match="custom='drop'"):
         onnxport.export(Apply(torch.relu), torch.rand(2), custom="drop")
+
+
+LIBRARY = torch.library.Library("onnxport_lists", "DEF")
+LIBRARY.define("halves(Tensor x) -> Tensor[]")
+LIBRARY.impl("halves", lambda x: [x.relu(), x.neg()], "CompositeExplicitAutograd")
+
+
+def test_a_list_of_results_is_said_by_a_symbolic_function_only():
+    model = Apply(lambda x: tuple(torch.ops.onnxport_lists.halves(x)))
+    with pytest.raises(onnxport.errors.UnsupportedCase, match="it gives a list of tensors"):
+        onnxport.export(model, torch.randn(3), custom="keep")
+    with registered("onnxport_lists::halves", lambda g, x: [g.op("Relu", x), g.op("Neg", x)]):
+        check(model, torch.randn(3), inputs=(torch.randn(3),))

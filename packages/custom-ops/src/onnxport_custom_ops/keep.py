@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from onnxport_ir import Device, DType, OpName, TensorLiteral, Value
+from onnxport_ir import Device, DType, OpName, SequenceType, TensorLiteral, Value
 from onnxport_ir.errors import NeedsStatic, UnsupportedCase
 from onnxport_ir.graph import AttrValue
 from onnxport_symbolics import Call, Op
@@ -64,6 +64,12 @@ def keep_operator(keeping: Keeping, name: OpName, op: Op, names: Sequence[str], 
         NeedsStatic: if an argument of a custom operator that is no tensor depends on the input.
         UnsupportedCase: for what a node cannot hold.
     """
+    if any(isinstance(kind, SequenceType) for kind in op.expected):
+        raise UnsupportedCase(
+            f"{name} as a node",
+            why="it gives a list of tensors, and a node has so many results as it has",
+            hint="Register a symbolic function for it, which returns a list: list(g.op('my::Op', x, outputs=2)).",
+        )
     op_type = name.name
     if name.namespace not in _TORCH and keeping.custom:
         operands, attributes = _split(name, op, names, args)
