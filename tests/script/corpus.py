@@ -27,6 +27,7 @@ class Program:
         since: the lowest opset that can express it; below it ``NeedsOpset`` is expected.
         refused: part of the message that refuses it at every opset; None if it is exported.
         loops: how loops are exported.
+        has_line: whether the refusal can name a line of the script.
         until: the highest opset at which ONNX Runtime has its operators.
     """
 
@@ -36,6 +37,7 @@ class Program:
     since: int = 7
     refused: str | None = None
     loops: str = "keep"
+    has_line: bool = True
     until: int = 99
 
     def __str__(self) -> str:

@@ -462,3 +462,101 @@ def tolist_of_sizes(x):
     n = x.size(0)
     t = torch.tensor([n, 1, 2])
     return t, torch.tensor(n), torch.tensor([[1.0, 2.0], [3.0, float(n)]])
+
+
+@program((X, 3), (Y, 0))
+def list_of_numbers_result(x, n: int):
+    found = [n]
+    for i in range(n):
+        found.append(i)
+    return found, x, [n, 2], [0.5], [n > 2]
+
+
+@program((X, 3), (Y, 1))
+def written_list_result(x, n: int):
+    found = [x]
+    found.append(x * 2)
+    return found, n
+
+
+@program((X, 2), (Y, 3), since=13)
+def part_of_list_by_argument(x, n: int):
+    a = [x, x + 1, x + 2, x + 3]
+    b, c = a[:n], a[n:]
+    return torch.cat(b), torch.cat(c), len(b)
+
+
+@program((X, 2), (Y, 3), since=13)
+def dynamic_list_turned_and_joined(x, n: int):
+    a = [x]
+    for i in range(n):
+        a.append(x + i)
+    a.reverse()
+    return torch.cat(a), torch.cat(a[::-1]), torch.cat(a + a[1:]), torch.cat(a[::2])
+
+
+@program((X, 2), (Y, 3), since=13)
+def list_times_argument(x, n: int):
+    return torch.cat([x, x * 2] * n), sum([1, 2] * n)
+
+
+@program((X, 2), (Y, 3), since=13)
+def dynamic_list_written(x, n: int):
+    a = [x]
+    for i in range(n):
+        a.append(x + i)
+    a.insert(1, x * 5)
+    a.insert(-1, x * 6)
+    a.insert(100, x * 7)
+    a.insert(-100, x * 8)
+    b = a.pop(1)
+    a[-1] = x * 9
+    a.extend([b, b * 2])
+    del a[0]
+    return torch.cat(a), b, len(a)
+
+
+@program((X, 3), (Y, 1), since=13)
+def optional_list(x, n: int):
+    a: Optional[List[torch.Tensor]] = None
+    if n > 2:
+        a = [x, x * 2]
+    if a is None:
+        a = [x]
+    return torch.cat(a)
+
+
+@program((X, 1), (Y, 2))
+def list_of_optionals_of_known_length(x, n: int):
+    a: List[Optional[torch.Tensor]] = []
+    for i in range(3):
+        a.append(x if i == n else None)
+    total = x
+    for item in a:
+        if item is not None:
+            total = total + item
+    return total, len(a)
+
+
+@program((X, 2), (Y, 0))
+def list_as_a_shape(x, n: int):
+    shape: List[int] = []
+    for i in range(2):
+        shape.append(n + i)
+    return torch.zeros(shape) + x.sum(), torch.ones(shape + [1])
+
+
+@program((X, 3), (Y, 1), refused="length")
+def rank_by_argument(x, n: int):
+    shape: List[int] = []
+    for i in range(n):
+        shape.append(i + 1)
+    return torch.zeros(shape) + x.sum()
+
+
+@program((X, 1), (X, 0), refused="element type")
+def total_of_another_element_type(x, n: int):
+    total = torch.tensor(0)
+    for i in range(n):
+        total = total + x.sum()
+    return total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +23,9 @@ from torch.utils import _pytree as pytree
 import tests.script.branches
 import tests.script.lists
 import tests.script.loops
-import tests.script.modules  # noqa: F401 - importing these four enters their programs
+import tests.script.modules
+import tests.script.numbers
+import tests.script.objects  # noqa: F401 - importing these six enters their programs
 from tests.script.corpus import PROGRAMS, Program
 
 OPSETS = (11, 13, 17, 18, 21, NEWEST_OPSET)
@@ -35,6 +38,9 @@ def test_program(program: Program) -> None:
         with pytest.raises(OnnxExporterError, match=program.refused) as caught:
             exported(program, model, NEWEST_OPSET)
         assert not isinstance(caught.value, InternalError)
+        if not program.has_line:
+            return
+        assert re.search(r"tests/script/\w+\.py:\d+", str(caught.value)), f"no line of the script: {caught.value}"
         return
     expected = [model(*clone(call)) for call in program.calls]
     for opset in OPSETS:
@@ -47,7 +53,8 @@ def test_program(program: Program) -> None:
             continue
         signature, onnx_model = exported(program, model, opset)
         proto = to_proto(onnx_model)
-        onnx.checker.check_model(proto)
+        # With the inference of types and shapes, strictly.
+        onnx.checker.check_model(proto, full_check=True)
         session = create_session(proto.SerializeToString())
         for call, theirs in zip(program.calls, expected, strict=True):
             feeds = signature.flatten(clone(call), {})

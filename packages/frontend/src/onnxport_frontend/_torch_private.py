@@ -78,41 +78,22 @@ def function_graph(function: Any) -> Graph:
 
 
 def callee_graph(call: Node) -> Graph:
-    """The body of a ``prim::CallFunction``, with one input per argument of the call.
+    """The body of a ``prim::CallFunction`` or of a ``prim::CallMethod`` on an object, with one input per argument.
 
-    The function can only be reached through the type of the call's first input, which Python cannot open. So a graph
-    with nothing but this call is made, and torch inlines it, with the functions that it calls in turn.
+    What is called can only be reached through the type of the first input, which Python cannot open. So a graph with
+    nothing but this call is made, and torch inlines it, with the functions that it calls in turn.
     """
     graph: Graph = _C.Graph()
-    function, *args = call.inputs()
-    values = {function.unique(): graph.insertNode(graph.createClone(function.node(), _no_inputs)).output()}
+    args, values = inputs_of(call), []
+    if call.kind() == "prim::CallFunction":
+        values.append(graph.insertNode(graph.createClone(args.pop(0).node(), _no_inputs)).output())
     for arg in args:
         value = graph.addInput()
         value.setType(arg.type())
-        values.setdefault(arg.unique(), value)
-    clone = graph.insertNode(graph.createClone(call, lambda value: values[value.unique()]))
-    # An argument that is passed twice has two inputs, the second of which must be used by its own position.
-    for position, value in enumerate(list(graph.inputs()), 1):
-        clone.replaceInput(position, value)
-    for output in clone.outputs():
-        graph.registerOutput(output)
-    _C._jit_pass_inline(graph)
-    return graph
-
-
-def method_call_graph(call: Node) -> Graph:
-    """The body of a ``prim::CallMethod`` on an object of a compiled class, with one input per argument of the call.
-
-    Its methods can only be reached through the object's type, so torch inlines the call, as in :func:`callee_graph`.
-    """
-    graph: Graph = _C.Graph()
-    values = []
-    for arg in inputs_of(call):
-        value = graph.addInput()
-        value.setType(arg.type())
         values.append(value)
-    clone = graph.insertNode(graph.create("prim::CallMethod", values, call.outputsSize()))
-    clone.s_("name", call.s("name"))
+    clone = graph.insertNode(graph.create(call.kind(), values, call.outputsSize()))
+    if call.kind() == "prim::CallMethod":
+        clone.s_("name", call.s("name"))
     for output, original in zip(outputs_of(clone), outputs_of(call), strict=True):
         output.setType(original.type())
         graph.registerOutput(output)
@@ -334,6 +315,11 @@ def python_op_scalars(node: Node) -> list[Any]:
 def python_op_body(node: Node) -> Graph | None:
     """What the ``forward`` of an ``autograd.Function`` did, where the tracer has kept it."""
     return node.g("Subgraph") if node.hasAttribute("Subgraph") else None
+
+
+def is_left_to_python(node: Node) -> bool:
+    """Whether a call of Python is none of an ``autograd.Function``: one that the compiler was told to leave out."""
+    return not isinstance(getattr(node.pyobj(), "__self__", None), type)
 
 
 def python_op_class(node: Node) -> type:

@@ -137,6 +137,8 @@ class _Join:
             return left
         if isinstance(left, Record) or isinstance(right, Record):
             return self._record(left, right)
+        if _holds_record(left) or _holds_record(right):
+            return self._tuple(left, right)
         if left is right or (isinstance(left, EnumMember) and left == right):
             return left
         ways = (self.inliner.as_arg(left), self.inliner.as_arg(right))
@@ -148,6 +150,13 @@ class _Join:
             variable = self.inliner.typer.unknown(output)
         self.variables.append(variable)
         return variable
+
+    def _tuple(self, left: _Known, right: _Known) -> _Known:
+        length = len(left if isinstance(left, tuple) else right)
+        sides = [[side] * length if self.inliner.is_uninitialized(side) else side for side in (left, right)]
+        if any(not isinstance(side, (list, tuple)) or len(side) != length for side in sides):
+            raise NotYetSupported("a tuple that is something else in another branch")
+        return tuple(self.value(*pair) for pair in zip(*sides, strict=True))
 
     def entries(self, record: Record) -> tuple[dict[Any, _Known], frozenset[Any]]:
         """What a record from outside holds afterwards, and the keys that it may or may not have."""
@@ -196,13 +205,17 @@ class _Loop:
         self.frame = frame
         self.carried = carried
         (self.body,) = node.blocks()
+        # Those of the carried values that are records: the record at the start, or the one that a turn gives where
+        # there is none at the start.
+        self.records = {index: record for index, record in enumerate(carried) if isinstance(record, Record)}
         # The types of what is carried of each record, by key.
         self.types: dict[Record, dict[Any, AnyType]] = {}
-        for record in carried:
-            if isinstance(record, Record):
-                self.types[record] = {
-                    key: _joined(inliner.type_of(value), None) for key, value in record.sure().items()
-                }
+        for record in self.records.values():
+            self.types[record] = {key: _joined(inliner.type_of(value), None) for key, value in record.sure().items()}
+
+    def _from_outside(self) -> list[Record]:
+        """The records that are written to, rather than carried."""
+        return [record for record in self.types if record not in self.records.values()]
 
     def keep(self, trip_count: Arg, condition: Arg) -> None:
         """Emit the loop.
@@ -231,18 +244,20 @@ class _Loop:
         counter = inliner.typer.unknown(next(iter(self.body.inputs())))
         variables: list[Var] = []
         starts: list[_Known] = []
-        for initial, value in zip(self.carried, self._formals(), strict=True):
-            if isinstance(initial, Record):
-                entries = {key: inliner.variable(kind) for key, kind in self.types[initial].items()}
+        for index, (initial, value) in enumerate(zip(self.carried, self._formals(), strict=True)):
+            if index in self.records:
+                record = self.records[index]
+                entries = {key: inliner.variable(kind) for key, kind in self.types[record].items()}
                 variables += entries.values()
-                starts.append(_like(initial, dict(entries), inliner.block_depth + 1, is_shared=True))
+                starts.append(_like(record, dict(entries), inliner.block_depth + 1, is_shared=True))
             else:
                 starts.append(inliner.typer.unknown(value))
                 variables.append(starts[-1])
+                if inliner.is_uninitialized(initial):
+                    inliner.never_read(starts[-1])
         formals = {
-            record: {key: inliner.variable(kind) for key, kind in kinds.items()}
-            for record, kinds in self.types.items()
-            if record not in self.carried
+            record: {key: inliner.variable(kind) for key, kind in self.types[record].items()}
+            for record in self._from_outside()
         }
         variables += [variable for found in formals.values() for variable in found.values()]
         return counter, variables, starts, formals
@@ -260,9 +275,12 @@ class _Loop:
     def _widened(self, body: _Body, formals: Mapping[Record, Mapping[Any, Var]]) -> bool:
         """Let what is carried cover what a turn gives; whether that was necessary."""
         before = {record: dict(kinds) for record, kinds in self.types.items()}
-        for initial, end in zip(self.carried, body.results[1:], strict=True):
-            if isinstance(initial, Record):
-                self._widen(initial, self._ends(initial, end, body))
+        for index, (initial, end) in enumerate(zip(self.carried, body.results[1:], strict=True)):
+            if isinstance(end, Record) and self.inliner.is_uninitialized(initial):
+                found = self.records.setdefault(index, end)
+                self._widen(found, dict(body.entries(end)))
+            elif index in self.records:
+                self._widen(self.records[index], self._ends(self.records[index], end, body))
         for record, ends in body.written.items():
             if list(ends) != list(record.sure()):
                 raise UnsafeMutation(
@@ -299,19 +317,21 @@ class _Loop:
         last: list[Arg] = [inliner.as_arg(body.results[0])]
         outputs: list[Var] = []
         results: list[_Known] = []
-        for initial, end, value in zip(self.carried, body.results[1:], private.outputs_of(self.node), strict=True):
-            if isinstance(initial, Record):
-                found = self._leave(initial.sure(), body.entries(end), self.types[initial], (first, last, outputs))
-                results.append(_like(initial, found, inliner.block_depth, is_shared=True))
+        outs = private.outputs_of(self.node)
+        for index, (initial, end, value) in enumerate(zip(self.carried, body.results[1:], outs, strict=True)):
+            if index in self.records:
+                record = self.records[index]
+                starts = initial.sure() if isinstance(initial, Record) else dict.fromkeys(self.types[record], initial)
+                found = self._leave(starts, body.entries(end), self.types[record], (first, last, outputs))
+                results.append(_like(record, found, inliner.block_depth, is_shared=True))
             else:
                 first.append(inliner.as_arg(initial))
                 last.append(inliner.as_arg(end))
                 outputs.append(inliner.typer.unknown(value))
                 results.append(outputs[-1])
         written = {
-            record: self._leave(record.sure(), body.entries(record), kinds, (first, last, outputs))
-            for record, kinds in self.types.items()
-            if record not in self.carried
+            record: self._leave(record.sure(), body.entries(record), self.types[record], (first, last, outputs))
+            for record in self._from_outside()
         }
         inliner.may_be_old(outputs)
         names = ("max_trip_count", "cond", *(f"carried{index}" for index in range(len(first))))
@@ -338,6 +358,10 @@ class _Loop:
             found[key] = self.inliner.variable(kind)
             outputs.append(found[key])
         return found
+
+
+def _holds_record(known: _Known) -> bool:
+    return isinstance(known, tuple) and any(isinstance(item, Record) or _holds_record(item) for item in known)
 
 
 def _like(record: Record, entries: dict[Any, _Known], depth: int, *, is_shared: bool = False) -> Record:

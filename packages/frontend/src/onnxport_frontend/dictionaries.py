@@ -17,6 +17,7 @@ from onnxport_ir.captured import Arg
 from onnxport_ir.errors import CaptureFailed, NotYetSupported, UnsafeMutation
 
 _Key = str | int | float | bool
+_COPIES = frozenset({"copy", "dict"})
 _WRITES = frozenset({"_set_item", "Delete", "clear", "pop", "popitem", "setdefault", "update"})
 
 
@@ -195,7 +196,7 @@ def call_dict(name: str, target: StaticDict, args: Sequence[Any], depth: int, jo
         result = function(target, *args)
     except KeyError as error:
         raise CaptureFailed(f"a dictionary has no key {error}") from error
-    if isinstance(result, StaticDict):
+    if name in _COPIES:
         result.depth = depth
     return result
 

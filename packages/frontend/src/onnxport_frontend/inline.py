@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from onnxport_ir.captured import Arg, Block, Eqn, ModuleCall, OpName, PyObject, Var
+from onnxport_ir.captured import Arg, Block, Eqn, ModuleCall, OpName, Var
 from onnxport_ir.errors import CaptureFailed, InternalError, NotYetSupported, OnnxExporterError, Place, UnsafeMutation
 from onnxport_ir.types import AnyType, OptionalType
 
@@ -23,6 +23,7 @@ from onnxport_frontend.dictionaries import EnumMember, Journal, Record, StaticDi
 from onnxport_frontend.fold import FOLDED, fold
 from onnxport_frontend.list_writes import LIST_WRITES, escapes, is_written, refuse_lost_writes
 from onnxport_frontend.places import Places
+from onnxport_frontend.python_calls import follow_python_call
 from onnxport_frontend.quantisation import unpacked
 from onnxport_frontend.schema import Schemas, literal, tensor_literal
 from onnxport_frontend.script_nodes import NODES
@@ -47,7 +48,8 @@ class _Function:
     """A function in a graph; its body is reached through the call."""
 
 
-Known = Arg | _Module | _Function | Record | EnumMember
+# A tuple may hold any of these.
+Known = Arg | _Module | _Function | Record | EnumMember | tuple[Any, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -126,7 +128,7 @@ class Inliner:
                 else:
                     rule(self, node, frame)
             except OnnxExporterError as error:
-                error.at(self._place(node, frame))
+                error.at(self._nearest_place(node, frame))
                 raise
             except Exception as error:
                 # A fault in here, or a node that no version of torch has had so far: say where, and keep the cause.
@@ -135,6 +137,13 @@ class Inliner:
 
     def _place(self, node: private.Node, frame: Frame) -> Place:
         return self._places(frame.path, node.sourceRange())
+
+    def _nearest_place(self, node: private.Node, frame: Frame) -> Place:
+        """The place of a node; of its neighbours where it has none, as ``with`` and ``isinstance``."""
+        nodes = [node, *(value.node() for value in private.inputs_of(node))]
+        nodes += [use.user for value in private.outputs_of(node) for use in value.uses()]
+        places = [self._place(item, frame) for item in nodes]
+        return next((place for place in places if place.file is not None), places[0])
 
     def args(self, node: private.Node, frame: Frame) -> list[Arg]:
         """The inputs of a node, as arguments of an equation."""
@@ -295,7 +304,7 @@ class Inliner:
         owner, *args = self.known(node, frame)
         name = node.s("name")
         if isinstance(owner, StaticObject):
-            self.bind(node, self.graph(private.method_call_graph(node), frame.path, [owner, *args]), frame)
+            self.bind(node, self.graph(private.callee_graph(node), frame.path, [owner, *args]), frame)
             return
         if not isinstance(owner, _Module):
             raise NotYetSupported(f"the method {name} of an object that is no module")
@@ -322,7 +331,8 @@ class Inliner:
         if is_list and (is_written(output, self.schemas) or (escapes(output) and self._has_list_writes())):
             self._operator(node, frame)
         else:
-            frame.values[output.unique()] = tuple(self.args(node, frame))
+            # A tuple may hold what exists only while graphs are followed, as long as it is taken apart again.
+            frame.values[output.unique()] = tuple(self.args(node, frame) if is_list else self.known(node, frame))
 
     def _has_list_writes(self) -> bool:
         """Whether anything in the whole program writes to a list."""
@@ -355,14 +365,14 @@ class Inliner:
             self._operator(node, frame)
 
     def _tuple_index(self, node: private.Node, frame: Frame) -> None:
-        value, index = self.args(node, frame)
+        value, index = self.known(node, frame)
         if isinstance(value, tuple) and isinstance(index, int):
             frame.values[node.output().unique()] = value[index]
         else:
             self._operator(node, frame)
 
     def _tuple_slice(self, node: private.Node, frame: Frame) -> None:
-        (value,) = self.args(node, frame)
+        (value,) = self.known(node, frame)
         if not isinstance(value, tuple):
             raise NotYetSupported("a slice of a tuple that only the running model has")
         frame.values[node.output().unique()] = value[node.i("beg") : node.i("end")]
@@ -404,14 +414,19 @@ class Inliner:
         """Whether a value is never read."""
         return isinstance(known, Var) and known in self._uninitialized
 
+    def never_read(self, known: Known) -> None:
+        """Note that nobody reads a value."""
+        if isinstance(known, Var):
+            self._uninitialized.add(known)
+
     def type_of(self, known: Known) -> AnyType | None:
         """The type of a value for a variable that may be it; None if it is never read."""
         return None if self.is_uninitialized(known) else type_of(as_arg(known))
 
     def _no_value(self, node: private.Node, frame: Frame) -> None:
         self._operator(node, frame)
-        found = [frame.values[value.unique()] for value in private.outputs_of(node)]
-        self._uninitialized.update(var for var in found if isinstance(var, Var))
+        for value in private.outputs_of(node):
+            self.never_read(frame.values[value.unique()])
 
     def _container_item(self, node: private.Node, frame: Frame) -> None:
         """A module of a ModuleList or ModuleDict."""
@@ -424,43 +439,8 @@ class Inliner:
         name = str(index)
         frame.values[node.output().unique()] = _Module(owner.member(name), owner.cpp.getattr(name))
 
-    def _python_op(self, node: private.Node, frame: Frame) -> None:
-        """A call of ``autograd.Function``: its arguments in order, and a body with what its ``forward`` did."""
-        given, subgraph = self.args(node, frame), private.python_op_body(node)
-        tensors = iter(given)
-        scalars = iter(private.python_op_scalars(node))
-        args = tuple(next(tensors) if letter == "d" else _python_literal(next(scalars)) for letter in node.cconv())
-        name = self._function_name(node)
-        blocks: tuple[Block, ...] = ()
-        if subgraph is not None:
-            eqns, outputs = self.collect(lambda: self.graph(subgraph, frame.path, given))
-            blocks = (Block((), eqns, tuple(map(as_arg, outputs))),)
-        output = node.output()
-        results = private.tuple_elements(output)
-        if results is not None and blocks:
-            # The body has its outputs in the order in which they were computed, which need not be that of the results.
-            blocks = (replace(blocks[0], outputs=()),)
-        variables = self.typer.results(None, args, [output] if results is None else results)
-        if results is None and blocks and isinstance(blocks[0].outputs[0], Var):
-            # The body knows which sizes follow from those of the arguments; of the call itself nobody does.
-            variables = [Var(blocks[0].outputs[0].type)]
-        names = ("function", *(f"arg{index}" for index in range(len(args))))
-        self.emit(node, frame, _PYTHON_OP, (name, *args), names, variables, blocks)
-        self.bind(node, variables if results is None else [variables], frame)
-
-    def _function_name(self, node: private.Node) -> str:
-        """A name for the class of an ``autograd.Function``; classes of the same name get a number."""
-        function = private.python_op_class(node)
-        base = name = f"{function.__module__}.{function.__qualname__}"
-        number = 1
-        while self.functions.setdefault(name, function) is not function:
-            number += 1
-            name = f"{base}#{number}"
-        return name
-
 
 _PLAIN = frozenset({type(None), bool, int, float, str})
-_PYTHON_OP = OpName("prim", "PythonOp")
 
 _RULES: dict[str, Callable[[Inliner, private.Node, Frame], None]] = {
     "prim::Constant": Inliner._constant,
@@ -481,7 +461,7 @@ _RULES: dict[str, Callable[[Inliner, private.Node, Frame], None]] = {
     "prim::Uninitialized": Inliner._no_value,
     **NODES,
     "prim::ModuleContainerIndex": Inliner._container_item,
-    "prim::PythonOp": Inliner._python_op,
+    "prim::PythonOp": follow_python_call,
 }
 
 
@@ -492,20 +472,15 @@ def as_arg(value: Known) -> Arg:
         NotYetSupported: for what exists only while graphs are followed.
     """
     if not isinstance(value, (_Module, _Function, Record, EnumMember)):
-        return value
+        return tuple(map(as_arg, value)) if value.__class__ is tuple else value
     if isinstance(value, _Module):
         raise NotYetSupported(f"the module {value.path} as a value")
     if isinstance(value, _Function):
         raise NotYetSupported("a function as a value")
     if isinstance(value, EnumMember):
-        raise NotYetSupported(f"{value.enum}.{value.name} as a value")
+        raise NotYetSupported(f"{value.enum}.{value.name} as a value that a branch or loop gives, or in a list")
     raise NotYetSupported(f"{value.what} as an argument or in a list or tuple")
 
 
 def _enum_member(value: enum.Enum) -> EnumMember:
     return EnumMember(type(value).__qualname__, value.name, literal(value.value))
-
-
-def _python_literal(value: Any) -> Arg:
-    """An argument of an ``autograd.Function`` that is no tensor; its symbolic function gets it as it was passed."""
-    return value if type(value) in _PLAIN else PyObject(value)

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
 import torch
-from onnxport_ir.errors import UnsafeMutation
+from onnxport_ir.errors import InvalidArgument, UnsafeMutation
 
 from onnxport_frontend import _torch_private as private
 
@@ -25,9 +25,13 @@ def preserved(model: torch.nn.Module, training: bool | None) -> Iterator[None]:
         training: the mode to run in; None leaves each module in its own.
 
     Raises:
+        InvalidArgument: if a model that has no mode is to be trained.
         UnsafeMutation: if the body has written to a parameter.
     """
-    modules = list(model.modules())
+    # What torch.jit.freeze gives has no mode.
+    modules = [module for module in model.modules() if hasattr(module, "training")]
+    if training and not hasattr(model, "training"):
+        raise InvalidArgument("a frozen model has no training mode", hint="Export the model that it was made of.")
     modes = [module.training for module in modules]
     attributes = [_Attributes(module) for module in modules if not isinstance(module, torch.jit.ScriptModule)]
     parameters = [_Parameter(name, parameter) for name, parameter in model.named_parameters()]
@@ -35,7 +39,7 @@ def preserved(model: torch.nn.Module, training: bool | None) -> Iterator[None]:
         (tensor, private.write_count(tensor), tensor.detach(), tensor.detach().clone()) for tensor in _values(model)
     ]
     try:
-        if training is not None:
+        if training is not None and hasattr(model, "training"):
             model.train(training)
         for state in attributes:
             state.prepare()

@@ -134,7 +134,7 @@ def _scripted(inliner: Inliner, known: list[Known], result: Result) -> Returned:
         if isinstance(value, Var) and isinstance(value.type, TupleType) and not tree.is_leaf:
             value = inliner.unpack(value, value.type.elements)
         if isinstance(value, StaticDict):
-            value = tuple(as_arg(item) for _, item in value.items)
+            value = tuple(item for _, item in value.items)
         if isinstance(value, tuple) and not tree.is_leaf:
             children = tuple(align(item, child) for item, child in zip(value, tree.children, strict=True))
             return Tree(tree.kind, tree.names, children, tree.build)
@@ -154,7 +154,7 @@ def _scripted(inliner: Inliner, known: list[Known], result: Result) -> Returned:
             values.append(as_arg(value))
             examples.append(example)
 
-    tree = align(known[0] if len(known) == 1 else tuple(as_arg(item) for item in known), result.tree)
+    tree = align(known[0] if len(known) == 1 else tuple(known), result.tree)
     if not values:
         raise CaptureFailed("the model returns nothing that depends on its inputs")
     return Returned(tree, tuple(values), tuple(examples), tuple(slots), tuple(constants))

@@ -30,10 +30,11 @@ def _create(inliner: Inliner, node: private.Node, frame: Frame) -> None:
 
 
 def _context(inliner: Inliner, node: private.Node, frame: Frame) -> None:
-    """``with``: torch's own context managers change nothing of what is computed."""
+    """``with``: no_grad and profiling change nothing of what is computed; autocast and others may."""
     (manager,) = inliner.known(node, frame)
-    if not isinstance(manager, StaticObject) or not manager.kind.startswith("__torch__.torch."):
-        raise NotYetSupported("a context manager that is not one of torch's")
+    if not isinstance(manager, StaticObject) or not manager.kind.startswith("__torch__.torch.autograd."):
+        what = manager.what if isinstance(manager, StaticObject) else "something else"
+        raise NotYetSupported(f"the context manager of a with statement that is {what}")
     inliner.bind(node, [None] * len(private.outputs_of(node)), frame)
 
 
@@ -81,6 +82,13 @@ def _constant_chunk(inliner: Inliner, node: private.Node, frame: Frame) -> None:
     inliner.bind(node, outputs, frame)
 
 
+def _other_layout(inliner: Inliner, node: private.Node, frame: Frame) -> None:
+    raise NotYetSupported(
+        "a model whose layers are in a format of oneDNN",
+        hint="Export the model that torch.jit.optimize_for_inference was given.",
+    )
+
+
 #: How to follow these nodes.
 NODES: dict[str, Callable[[Inliner, private.Node, Frame], None]] = {
     "prim::ConstantChunk": _constant_chunk,
@@ -90,4 +98,5 @@ NODES: dict[str, Callable[[Inliner, private.Node, Frame], None]] = {
     "prim::fork": _fork,
     "aten::wait": _wait,
     "prim::isinstance": _is_instance,
+    "aten::to_mkldnn": _other_layout,
 }

@@ -43,9 +43,9 @@ def select_model_mode_for_export(model: torch.nn.Module, mode: TrainingMode | in
         InvalidArgument: if ``mode`` is none.
     """
     wanted = TrainingMode.of(mode).module_mode
-    before = [(module, module.training) for module in model.modules()]
+    before = [(module, module.training) for module in model.modules() if hasattr(module, "training")]
     try:
-        if wanted is not None:
+        if wanted is not None and hasattr(model, "training"):
             model.train(wanted)
         yield
     finally:

@@ -63,6 +63,7 @@ from onnxport_symbolics.structures import (
     Poisoned,
     contents,
     contents_once,
+    raise_refused,
 )
 from onnxport_symbolics.target import Target
 from onnxport_symbolics.watching import Watcher, run_watched
@@ -316,7 +317,7 @@ class Lowering:
         Raises:
             UnsupportedCase: for what ONNX has no value for: None, a text, a tuple.
         """
-        _raise_refused(lowered)
+        raise_refused(lowered)
         if isinstance(lowered, Value):
             return lowered
         if isinstance(lowered, TensorLiteral):
@@ -362,7 +363,8 @@ class Lowering:
                 value = self.value(output.value)
                 if self._complex_pairs and isinstance(value, ComplexValue):
                     value = pair(self.op, value)
-                values.append(self.as_value(value, output.value.type if isinstance(output.value, Var) else None))
+                kind = output.value.type if isinstance(output.value, Var) else None
+                values.append(self.as_value(value, kind))
             except LoweringError as error:
                 self.refusals.append(Refusal(f"output {output.name}", error))
         return values
@@ -393,7 +395,7 @@ class Lowering:
             looked_at = tuple(arg for arg in args if not isinstance(arg, tuple)) if str(eqn.op) in PICKS else args
             if any(map(_is_poisoned, looked_at)):
                 return (POISONED,) * len(eqn.outputs)
-            _raise_refused(looked_at)
+            raise_refused(looked_at)
         like = quantized_operand(args) if self._has_quantized and eqn.op.base in ON_REAL_NUMBERS else None
         if like is not None:
             args = tuple(real_numbers(arg) for arg in args)
@@ -415,8 +417,10 @@ class Lowering:
         return self._handler(eqn.op)
 
     def _refuse_maybe(self, eqn: Eqn, args: Sequence[Lowered]) -> None:
+        is_of_lists = eqn.op.base == "aten::len" or str(eqn.op) in HAND_ON
         for name, arg in zip(eqn.names, args, strict=True):
-            if isinstance(arg, Maybe) or (isinstance(arg, tuple) and any(isinstance(item, Maybe) for item in arg)):
+            holds = isinstance(arg, tuple) and not is_of_lists and any(isinstance(item, Maybe) for item in arg)
+            if isinstance(arg, Maybe) or holds:
                 raise NeedsStatic(f"{eqn.op} with {name} that is None in some runs and not in others")
 
     def _numbers(self, args: Sequence[Arg]) -> Iterator[Value]:
@@ -482,15 +486,6 @@ def used_variables(graph: CapturedGraph) -> frozenset[Var]:
                 if eqn.op.base != "prim::Loop" or index == 0 or out is not block.inputs[index]:
                     used.update(arg_vars(out))
     return frozenset(used)
-
-
-def _raise_refused(lowered: Lowered) -> None:
-    """Raise the error that a handler gave in the place of a result, now that the result is used."""
-    if isinstance(lowered, LoweringError):
-        raise lowered
-    if isinstance(lowered, tuple):
-        for item in lowered:
-            _raise_refused(item)
 
 
 def _is_poisoned(lowered: Lowered) -> bool:

@@ -6,6 +6,9 @@ dimensions, tensors of rank 0, or numbers: a lower kind takes part in the choice
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping, Sequence
+
 from onnxport_ir import DType, TensorType, Value
 
 from onnxport_symbolics.op import Op
@@ -60,10 +63,23 @@ def result_dtype(op: Op, *operands: TensorOrNumber) -> DType:
 
     Numbers of Python have the default types int64 and float32 if nothing else decides.
     """
+    unknown = [operand for operand in operands if isinstance(operand, Value) and operand.rank is None]
+    if unknown:
+        # Whether a rank is 0 often changes nothing.
+        guesses = itertools.product((0, 1), repeat=len(unknown))
+        found = {_result_dtype(op, operands, dict(zip(unknown, guess, strict=True))) for guess in guesses}
+        if len(found) == 1:
+            return found.pop()
+    return _result_dtype(op, operands, {})
+
+
+def _result_dtype(op: Op, operands: Sequence[TensorOrNumber], ranks: Mapping[Value, int]) -> DType:
+    """The type, with guesses of the ranks that are not known."""
     kinds: list[DType | None] = [None, None, None]
     for operand in operands:
         if isinstance(operand, Value) and operand not in op.numbers:
-            kind, dtype = (0 if op.rank(operand) else 1), op.dtype(operand)
+            rank = ranks[operand] if operand in ranks else op.rank(operand)
+            kind, dtype = (0 if rank else 1), op.dtype(operand)
         else:
             kind, dtype = 2, default_dtype(op, operand)
         known = kinds[kind]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from onnxport_ir import DType, TensorLiteral, Value
+from onnxport_ir.errors import LoweringError
 from onnxport_ir.types import AnyType
 
 from onnxport_symbolics.binder import Lowered
@@ -80,6 +81,15 @@ def contents(lowered: Lowered) -> Lowered:
     if isinstance(lowered, tuple):
         return tuple(contents(item) for item in lowered)
     return lowered
+
+
+def raise_refused(lowered: Lowered) -> None:
+    """Raise the error that a handler gave in the place of a result, now that the result is used."""
+    if isinstance(lowered, LoweringError):
+        raise lowered
+    if isinstance(lowered, tuple):
+        for item in lowered:
+            raise_refused(item)
 
 
 def contents_once(lowered: Lowered) -> Lowered:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onnxport_ir import Device, DType, Enumeral, Value
+from onnxport_ir import Device, DType, Value
 
 from onnxport_symbolics.aten.joining import expand_like
 from onnxport_symbolics.aten.scalar_math import common
@@ -93,9 +93,9 @@ def copy(op: Op, self: Value, src: Value) -> Value:
 
 
 @prim("layout")
-def layout(op: Op, a: Value) -> Enumeral:
-    """prim::layout(Tensor a) -> Layout"""
-    return Enumeral("Layout", 0)
+def layout(op: Op, a: Value) -> int:
+    """prim::layout(Tensor a) -> Layout; torch.strided, which is a number in scripts"""
+    return 0
 
 
 @prim("type")

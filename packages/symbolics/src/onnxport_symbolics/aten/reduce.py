@@ -19,6 +19,8 @@ def reduce_dims(op: Op, op_type: str, x: Value, dim: Sequence[int] | None, keepd
 
     A tensor of rank 0 has no axis to reduce; the result is the operator's on one element.
     """
+    if x.rank is None and not dim and not keepdim:
+        x = op.Reshape(x, [-1])
     if op.rank(x) == 0:
         if op_type in ("ReduceL1", "ReduceL2"):
             return op.Abs(x)

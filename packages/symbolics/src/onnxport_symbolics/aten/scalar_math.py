@@ -182,22 +182,36 @@ def min_(op: Op, a: Number, b: Number) -> Number:
     return min(a, b)
 
 
-@prim("max.self_int", "max.self_float")
-def max_of_list(op: Op, self: Sequence[Number]) -> Number:
+@prim("max.self_int", "max.self_float", "max.self_bool")
+def max_of_list(op: Op, self: object) -> Number:
     """max.self_int(int[] self) -> int"""
-    return _fold(op, max_, self)
+    return op.ReduceMax(self, keepdims=0) if _is_vector(self) else _fold(op, max_, self)  # type: ignore[arg-type]  # asked
 
 
-@prim("min.self_int", "min.self_float")
-def min_of_list(op: Op, self: Sequence[Number]) -> Number:
+@prim("min.self_int", "min.self_float", "min.self_bool")
+def min_of_list(op: Op, self: object) -> Number:
     """min.self_int(int[] self) -> int"""
-    return _fold(op, min_, self)
+    return op.ReduceMin(self, keepdims=0) if _is_vector(self) else _fold(op, min_, self)  # type: ignore[arg-type]  # asked
 
 
 @aten("sum.int", "sum.float", "sum.bool")
-def sum_of_list(op: Op, self: Sequence[Number]) -> Number:
+def sum_of_list(op: Op, self: object) -> Number:
     """sum.int(int[] self) -> int"""
-    return _fold(op, _plus, [0, *self])
+    if isinstance(self, Value) and self.const is None:
+        (items,) = common(op, self)
+        return op.ReduceSum(items, keepdims=0)
+    return _fold(op, _plus, (0, *_items(self)))
+
+
+def _is_vector(items: object) -> bool:
+    return isinstance(items, Value) and items.const is None
+
+
+def _items(items: object) -> tuple[Number, ...]:
+    """The numbers of a list that is known, or was folded."""
+    if isinstance(items, Value):
+        return tuple(items.array().tolist())
+    return items if isinstance(items, tuple) else ()
 
 
 def _plus(op: Op, a: Number, b: Number) -> Number:
@@ -206,7 +220,8 @@ def _plus(op: Op, a: Number, b: Number) -> Number:
     return a + b
 
 
-def _fold(op: Op, function: Callable[[Op, Number, Number], Number], numbers: Sequence[Number]) -> Number:
+def _fold(op: Op, function: Callable[[Op, Number, Number], Number], items: object) -> Number:
+    numbers = _items(items)
     if not numbers:
         raise op.refuse("the largest or smallest of an empty list")
     result = numbers[0]

@@ -14,20 +14,24 @@ from onnxport_symbolics.registry import aten, prim
 @aten("size")
 def size(op: Op, self: Value, dim: int | None = None) -> Int | Sequence[Int]:
     """size.int(Tensor self, int dim) -> int; size(Tensor self) -> int[]"""
+    if self.rank is None:
+        return op.Shape(self) if dim is None else op.Gather(op.Shape(self), op.const(dim))
     if dim is None:
         return tuple(op.dims(self))
     return op.dim(self, op.axis(self, dim))
 
 
 @aten("dim")
-def dim(op: Op, self: Value) -> int:
+def dim(op: Op, self: Value) -> Int:
     """dim(Tensor self) -> int"""
-    return op.rank(self)
+    return op.rank(self) if self.rank is not None else op.Size(op.Shape(self))
 
 
 @aten("numel")
 def numel(op: Op, self: Value) -> Int:
     """numel(Tensor self) -> int"""
+    if self.rank is None:
+        return op.Size(self)
     result: Int = 1
     for item in op.dims(self):
         result = (
