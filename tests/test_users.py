@@ -42,7 +42,22 @@ def patches_there_and_back(x: Tensor) -> tuple[Tensor, Tensor]:
     return F.fold(F.unfold(x, 2, stride=2), size, 2, stride=2), F.fold(F.unfold(x, 3, padding=1), size, 3, padding=1)
 
 
+def assigned_by_mask(x: Tensor) -> tuple[Tensor, ...]:
+    scaled, rows, filled = x.clone(), x.clone(), x.clone()
+    positive = x.sum(1) > 0
+    scaled[x > 1] *= 2
+    rows[positive] = rows[positive] + 1
+    filled[positive] = torch.ones(1, 1, 1, x.shape[1])
+    return scaled, rows, filled
+
+
+#: One element is above 1, and one row has a positive sum.
+ONE = torch.tensor([[2.0, -9.0, 0.1], [-1.0, 0.9, 0.2]])
+SEVERAL = torch.tensor([[2.0, 3.0, 0.1], [4.0, 0.1, 0.2], [0.1, -3.0, 0.0]])
+
 CASES = [
+    Case("assigned-one", assigned_by_mask, (ONE,), (SEVERAL,), {0: [0]}),
+    Case("assigned-none", assigned_by_mask, (ONE,), (-SEVERAL,), {0: [0]}),
     Case("fold", patches_there_and_back, (torch.randn(2, 3, 8, 6),), (torch.randn(1, 3, 9, 7),), {0: [0, 2, 3]}),
     Case("linspace", spaced_by_size, (torch.zeros(4),), (torch.zeros(7),), {0: [0]}),
     Case("linspace-one", spaced_by_size, (torch.zeros(4),), (torch.zeros(1),), {0: [0]}),

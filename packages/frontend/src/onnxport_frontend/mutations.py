@@ -204,7 +204,8 @@ def _unexpanded(state: TensorState, source: Arg, rank: int | None) -> Arg:
     if ones is None or region.parent is None:
         return state.memory.read(region, state.emit)
     value, kind = state.memory.read(region.parent, state.emit), region.parent.tensor_type
-    for _ in range(ones if rank is None or kind.rank is None or kind.rank > rank else 0):
+    # An axis of dynamic size may be 1 in the example only: no more go than must.
+    for _ in range(ones if rank is None or kind.rank is None else min(ones, max(0, kind.rank - rank))):
         kind = TensorType(kind.dtype, kind.shape[1:] if kind.shape else None)
         value = state.emit("aten::select.int", kind, value, 0, 0)
     return value
@@ -212,8 +213,26 @@ def _unexpanded(state: TensorState, source: Arg, rank: int | None) -> Arg:
 
 def _index_put(state: TensorState, eqn: Eqn) -> None:
     """``x[index] = y``, where a trace takes leading axes of ``y`` away as in :func:`_unexpanded`."""
-    values = _unexpanded(state, eqn.args[2], 0)
+    rank = _indexed_rank(_target(state, eqn).region.tensor_type.rank, eqn.args[1])
+    values = eqn.args[2] if rank is None else _unexpanded(state, eqn.args[2], rank)
     _by_twin(state, Eqn(eqn.op, (*eqn.args[:2], values, *eqn.args[3:]), eqn.names, eqn.outputs, place=eqn.place))
+
+
+def _indexed_rank(rank: int | None, indices: Arg) -> int | None:
+    """The rank of ``x[indices]``; None if it is not known."""
+    if rank is None or not isinstance(indices, tuple):
+        return None
+    taken, ranks = 0, [0]
+    for index in indices:
+        if index is None:
+            continue
+        kind = tensor_type(index)
+        if kind.rank is None or kind.dtype is None:
+            return None
+        is_mask = kind.dtype in (DType.BOOL, DType.UINT8)
+        taken += kind.rank if is_mask else 1
+        ranks.append(1 if is_mask else kind.rank)
+    return rank - taken + max(ranks)
 
 
 def _by_twin(state: TensorState, eqn: Eqn) -> None:
