@@ -147,7 +147,7 @@ PROGRAMS: list[Program] = [
         X,
         other=OTHER_X,
     ),
-    _script("aten::tensor aten::as_tensor", made, X, other=OTHER_X),
+    _script("aten::tensor aten::as_tensor prim::Constant prim::TupleConstruct", made, X, other=OTHER_X),
     _script("aten::item", read, X, COUNTS, other=(*OTHER_X, *OTHER_COUNTS)),
     _script("prim::min prim::max", smallest, X, other=OTHER_X),
     _script("prim::tolist", listed, COUNTS, other=OTHER_COUNTS),

@@ -36,6 +36,10 @@ CELLS: dict[str, nn.Module] = {
     "rnn_tanh_cell": nn.RNNCell(4, 3),
     "rnn_relu_cell": nn.RNNCell(4, 3, nonlinearity="relu"),
 }
+SCALAR = """graph(%x : Tensor):
+  %n : Scalar = aten::_local_scalar_dense(%x)
+  %r : Tensor = aten::mul(%x, %n)
+  return (%r)"""
 CONJ = """graph(%x : Tensor):
   %z : Tensor = aten::complex(%x, %x)
   %c : Tensor = aten::conj(%z)
@@ -220,4 +224,45 @@ PROGRAMS: list[Program] = [
     *(program(f"aten::{name}", called(f"aten::{name}", "x", 0.5), X, other=OTHER_X) for name in COMPARISONS),
     program("aten::hardtanh_backward", lambda x: ops.hardtanh_backward(x + 1, x, -0.5, 0.7), X, other=OTHER_X),
     *(program(f"aten::{name}", called(f"aten::{name}", "x"), X, other=OTHER_X) for name in SPECIALS),
+    *(program(f"aten::{name}", getattr(torch, name), POSITIVE, other=OTHER_POSITIVE) for name in ("log2", "log10")),
+    program("aten::softplus", F.softplus, X, other=OTHER_X),
+    program("aten::softshrink", F.softshrink, X, other=OTHER_X),
+    program("aten::max_pool1d", lambda x: F.max_pool1d(x, 2), SIGNALS, other=OTHER_SIGNALS, axes={0: [0, 2]}),
+    program(
+        "aten::max_pool1d_with_indices",
+        lambda x: F.max_pool1d(x, 2, return_indices=True),
+        SIGNALS,
+        other=OTHER_SIGNALS,
+        axes={0: [0, 2]},
+        since=8,
+    ),
+    program(
+        "aten::embedding_renorm",
+        lambda indices: ops.embedding_renorm(TABLE, indices, 0.5, 2.0),
+        torch.tensor([[0, 2], [2, 1]]),
+        other=(torch.tensor([[3]]),),
+    ),
+    # What is drawn is not compared; its distribution is a test of its own.
+    program("aten::_standard_gamma", lambda x: torch._standard_gamma(x) > 0, POSITIVE, other=OTHER_POSITIVE),
+    program(
+        "aten::_sample_dirichlet",
+        lambda x: torch._sample_dirichlet(x).sum(1).sub(1).abs() < 1e-5,
+        POSITIVE + 1,
+        other=(noise(5, 2).abs() + 1,),
+    ),
+    program(
+        "aten::_grouped_mm",
+        lambda x, y: ops._grouped_mm(x.bfloat16(), y.bfloat16(), torch.tensor([3, 8], dtype=torch.int32)).float(),
+        *(noise(8, 16), noise(2, 16, 8)),
+        tolerance=0.05,
+        since=13,
+    ),
+    program(
+        "aten::_scaled_dot_product_flash_attention_for_cpu",
+        lambda x: ops._scaled_dot_product_flash_attention_for_cpu(x, x + 1, x * 2, 0.0, True)[0],
+        noise(2, 3, 5, 8),
+        other=(noise(1, 3, 7, 8),),
+        axes={0: [0, 2]},
+    ),
+    program("aten::_local_scalar_dense", written(SCALAR), COLUMN[0], other=(COLUMN[1],), axes={}),
 ]

@@ -139,23 +139,34 @@ def linear_leaky_relu(
 def _dynamic(name: str, after: _After) -> None:
     def function(op: Op, X: Value, W_prepack: object, reduce_range: bool = False) -> Value:
         packed = _packed(op, W_prepack)
-        return after(op, _product(op, _by_range(op, X, reduce_range), packed, packed.bias))
+        return after(op, _product(op, _by_range(op, X, reduce_range).real, packed, packed.bias))
 
     function.__doc__ = f"{name}(Tensor X, LinearPackedParamsBase W_prepack, bool reduce_range=False) -> Tensor Y"
     quantized(name)(function)
 
 
-def _by_range(op: Op, x: Value, reduce_range: bool) -> Value:
-    """A tensor quantised by its own smallest and largest element, and back."""
-    if not reduce_range:
-        return op.DequantizeLinear(*op.multi("DynamicQuantizeLinear", 3, x))
-    zero = op.const(0.0)
+def _by_range(op: Op, x: Value, reduce_range: bool, *, plain: bool = False) -> QuantizedValue:
+    """A tensor quantised by its own smallest and largest element.
+
+    Args:
+        op: the builder.
+        x: the tensor, float32.
+        reduce_range: whether it has 7 bits, not 8.
+        plain: whether to write out what DynamicQuantizeLinear does, whose scale for zeros alone is not torch's.
+    """
+    if not reduce_range and not plain:
+        integers, scale, zero_point = op.multi("DynamicQuantizeLinear", 3, x)
+        return QuantizedValue(op.DequantizeLinear(integers, scale, zero_point), scale, zero_point)
+    zero, largest = op.const(0.0), op.const(127.0 if reduce_range else 255.0)
     low, high = op.Min(op.ReduceMin(x, keepdims=0), zero), op.Max(op.ReduceMax(x, keepdims=0), zero)
-    spread = op.Div(op.Sub(high, low), op.const(127.0))
+    spread = op.Div(op.Sub(high, low), largest)
     scale = op.Where(op.Equal(spread, zero), op.const(0.1), spread)
-    zero_point = op.Cast(op.Clip(op.Round(op.Div(op.Neg(low), scale)), zero, op.const(127.0)), to=DType.UINT8)
-    top = op.Mul(op.Sub(op.const(127.0), op.cast(zero_point, DType.FLOAT32)), scale)
-    return op.Min(op.DequantizeLinear(op.QuantizeLinear(x, scale, zero_point), scale, zero_point), top)
+    zero_point = op.Cast(op.Clip(op.Round(op.Div(op.Neg(low), scale)), zero, largest), to=DType.UINT8)
+    found = op.DequantizeLinear(op.QuantizeLinear(x, scale, zero_point), scale, zero_point)
+    if reduce_range:
+        top = op.Mul(op.Sub(largest, op.cast(zero_point, DType.FLOAT32)), scale)
+        found = op.Min(found, top)
+    return QuantizedValue(found, scale, zero_point)
 
 
 _dynamic("linear_dynamic", _as_is)
@@ -196,7 +207,9 @@ def _convolution(name: str, dims: int, after: _After, *, transposed: bool = Fals
 def _dynamic_convolution(name: str, dims: int, *, transposed: bool = False) -> None:
     def function(op: Op, qx: Value, packed_weight: object, reduce_range: bool = False) -> Value:
         packed = _packed(op, packed_weight)
-        return _conv(op, _by_range(op, qx, reduce_range), packed, packed.bias, dims, transposed)
+        source = _by_range(op, qx, reduce_range, plain=True)
+        # torch quantises the result as well, and by the range of the input.
+        return qv.quantize(op, _conv(op, source.real, packed, packed.bias, dims, transposed), source).real
 
     function.__doc__ = f"{name}(Tensor qx, ... packed_weight, bool reduce_range=False) -> Tensor"
     quantized(name)(function)
