@@ -75,7 +75,7 @@ class Walker:
         args = state.resolve_all(eqn.args)
         kind = Sharing.FRESH
         sources = sorted({source for result in facts.sources for source in result})
-        is_silent = eqn.op.base in SILENT_ALIASES
+        is_silent = eqn.op.base in SILENT_ALIASES and not _multiplies(eqn)
         if (sources or is_silent) and any(is_tracked(out) for out in eqn.outputs):
             kind = self._sharing(eqn, sources)
         if kind in (Sharing.FRESH, Sharing.MAYBE):
@@ -107,6 +107,12 @@ class Walker:
         state.emit_resolved(eqn, state.resolve_all(eqn.args))
         state.relate(eqn.outputs, eqn.args)
         state.relate([owner for owner in owners_of(target) if isinstance(owner, Var)], eqn.args[1:])
+
+
+def _multiplies(eqn: Eqn) -> bool:
+    """Whether the result is a product of several tensors, and so none of them."""
+    products = ("aten::einsum", "aten::chain_matmul", "aten::linalg_multi_dot")
+    return eqn.op.base in products and any(isinstance(arg, tuple) and len(arg) > 1 for arg in eqn.args)
 
 
 def _bind_view(state: TensorState, eqn: Eqn, args: tuple[Arg, ...], kind: Sharing) -> None:
