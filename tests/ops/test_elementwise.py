@@ -225,6 +225,14 @@ BITS += [
     Case("pow-by-number", lambda x: x**25, (torch.tensor(BASES),), (torch.tensor([5]),), {0: (0,)}),
 ]
 
+#: Powers of 2 and their neighbours, numbers without an exponent of their own, the largest, and what is none.
+ENDS = [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 3.7, 1e-45, -1e-45, 1.1754944e-38, 3.4028235e38, -3.4028235e38]
+ENDS += [math.inf, -math.inf, math.nan]
+BITS += [
+    Case(f"nextafter-{dtype}", lambda x, y: torch.nextafter(x[:, None], y), (torch.tensor(ENDS).to(dtype),) * 2)
+    for dtype in (torch.float32, torch.float16)
+]
+
 IN_PLACE = [Case("in-place", in_place, (INTS, MASK), None, ALL)]
 
 #: Powers of 2 and their neighbours, the smallest and the largest numbers, and those without an exponent.

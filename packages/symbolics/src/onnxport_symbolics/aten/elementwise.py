@@ -272,3 +272,32 @@ def frexp(op: Op, self: Value) -> tuple[Value, Value]:
     exponent = op.Sub(op.Add(guess, op.cast(over, DType.FLOAT64)), op.cast(under, DType.FLOAT64))
     mantissa = op.Where(special, x, op.Div(x, op.Pow(two, exponent)))
     return op.cast(mantissa, dtype), op.cast(op.Where(special, zero, exponent), DType.INT32)
+
+
+#: The digits of a type's numbers, the exponents of its smallest one and above its largest one.
+_SPACING = {DType.FLOAT32: (24, -149, 128), DType.FLOAT16: (11, -24, 16), DType.BFLOAT16: (8, -133, 128)}
+
+
+@aten("nextafter")
+def nextafter(op: Op, self: Value, other: Value) -> Value:
+    """nextafter(Tensor self, Tensor other) -> Tensor"""
+    left, right = promote_real(op, self, other)
+    dtype = op.dtype(left)
+    if dtype not in _SPACING:
+        raise op.refuse(f"nextafter of {dtype.short}")
+    digits, least, above = _SPACING[dtype]
+    mantissa, exponent = (op.cast(part, DType.FLOAT64) for part in frexp(op, left))
+    x, y = op.cast(left, DType.FLOAT64), op.cast(right, DType.FLOAT64)
+    zero, two = op.const(0.0, DType.FLOAT64), op.const(2.0, DType.FLOAT64)
+    inward = op.Or(op.And(op.Greater(x, zero), op.Less(y, x)), op.And(op.Less(x, zero), op.Greater(y, x)))
+    # Below a power of 2 the numbers are half as far apart.
+    edge = op.And(inward, op.Equal(op.Abs(mantissa), op.const(0.5, DType.FLOAT64)))
+    power = op.Sub(exponent, op.Add(op.cast(edge, DType.FLOAT64), op.const(float(digits), DType.FLOAT64)))
+    smallest = op.const(float(least), DType.FLOAT64)
+    step = op.Pow(two, op.Where(op.Equal(x, zero), smallest, op.Max(power, smallest)))
+    moved = op.Where(op.Less(x, y), op.Add(x, step), op.Sub(x, step))
+    largest = op.const(2.0**above - 2.0 ** (above - digits), DType.FLOAT64)
+    moved = op.Where(op.IsInf(x), op.Mul(op.Sign(x), largest), moved)
+    moved = op.Where(op.Equal(x, y), y, moved)
+    # What is added to NaN is NaN.
+    return op.cast(op.Where(op.Or(op.IsNaN(x), op.IsNaN(y)), op.Add(x, y), moved), dtype)
