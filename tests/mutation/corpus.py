@@ -485,3 +485,13 @@ class ViewOfAParameter(nn.Module):
         with torch.no_grad():
             self.weight[0].add_(1)
         return x * self.weight.sum()
+
+
+@case()
+def nested_loops_write_a_name_that_moves_on(x, y):
+    z = x * 1
+    for _ in range(2):
+        for j in range(2):
+            z[j] += y
+        z = z.clone()
+    return z

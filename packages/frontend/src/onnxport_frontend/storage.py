@@ -11,6 +11,7 @@ is not known here, so reading them is an error.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 from onnxport_ir.captured import Arg, TensorLiteral, Var
@@ -116,11 +117,13 @@ class Frame:
         mark: the length of the journal at its beginning.
         written: the bases written in it.
         spoiled: the bases spoiled in it.
+        bases: the bases that came to be in it.
     """
 
     mark: int
     written: dict[Base, None] = field(default_factory=dict)
     spoiled: dict[Base, None] = field(default_factory=dict)
+    bases: list[Base] = field(default_factory=list)
 
 
 class Memory:
@@ -146,7 +149,10 @@ class Memory:
 
     def leave(self) -> None:
         """End the block and take back what it did."""
-        mark = self._frames.pop().mark
+        frame = self._frames.pop()
+        mark = frame.mark
+        for base in frame.bases:
+            _forget(base)
         while len(self._journal) > mark:
             target, name, before = self._journal.pop()
             setattr(target, name, before)
@@ -163,6 +169,7 @@ class Memory:
         kind = owner.type if isinstance(owner, Var) else tensor_type(owner)
         self._version += 1
         base = Base(owner, depth, self._version)
+        self._frames[depth].bases.append(base)
         base.root = Region(base, kind, is_contiguous, value=owner, version=self._version)
         return base.root
 
@@ -285,6 +292,20 @@ def group(base: Base) -> dict[Base, None]:
                 found[other] = None
                 todo.append(other)
     return found
+
+
+def _forget(base: Base) -> None:
+    """Take a base that no variable is left for out of the relations; what it related stays related.
+
+    Where a loop is read again, its variables have other bases, which what was done to the old ones does not concern.
+    """
+    others = list(base.related)
+    for other in others:
+        del other.related[base]
+    for left, right in itertools.pairwise(others):
+        left.related[right] = None
+        right.related[left] = None
+    base.related.clear()
 
 
 def _parent(region: Region) -> Region:
