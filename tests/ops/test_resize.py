@@ -99,3 +99,16 @@ def test_the_nearest_element_is_torchs_for_all_sizes(mode: str) -> None:
 def test_a_factor_that_rounds_otherwise_in_single_precision_is_refused() -> None:
     with pytest.raises(UnsupportedCase, match=r"interpolation by 0\.7"):
         check(lambda x: F.interpolate(x, scale_factor=0.7, mode="bilinear"), *_IMAGES)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: torch.ops.aten.upsample_bilinear2d(x, [3, 3], False, 1.7, 0.9),
+        lambda x: torch.ops.aten.upsample_bilinear2d(x, [6, 8], False, None, 2.0),
+        lambda x: torch.ops.aten.upsample_nearest2d(x, [6, 8], None, 2.0),
+    ],
+)
+def test_factors_that_are_not_those_of_the_sizes_are_refused(function: Callable[..., torch.Tensor]) -> None:
+    with pytest.raises(UnsupportedCase, match=r"an interpolation (by|with factors)"):
+        check(function, (torch.rand(1, 2, 3, 4),), opsets=(18,))

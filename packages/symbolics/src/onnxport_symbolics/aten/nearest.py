@@ -117,7 +117,7 @@ def _register(centred: bool, *names: str) -> None:
         upsample_nearest2d(Tensor self, SymInt[2] output_size, float? scales_h=None, float? scales_w=None) -> Tensor
         """
         x = data_of(op, input, self)
-        factors = scale_factors or given(scales, scales_d, scales_h, scales_w)
+        factors = scale_factors or given(op, x, scales, scales_d, scales_h, scales_w)
         spatial = op.rank(x) - 2
         axes = [
             _Axis(length, size, factor, centred)
@@ -191,9 +191,11 @@ def _places(op: Op, length: Int, target: Int, axis: _Axis) -> Value:
     return op.Min(picked, op.scalar(sub(op, length, 1), DType.INT64))
 
 
-def given(*factors: float | None) -> list[float] | None:
-    """The factors that an overload has."""
+def given(op: Op, x: Value, *factors: float | None) -> list[float] | None:
+    """The factors that an overload has: all of them, or none."""
     found = [factor for factor in factors if factor is not None]
+    if found and len(found) != op.rank(x) - 2:
+        raise op.refuse("an interpolation with factors for some axes only")
     return found or None
 
 

@@ -13,6 +13,9 @@ from onnxport_symbolics.integers import settle
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten
 
+#: A factor that is so near to the quotient of the sizes is that quotient.
+_ROUNDING = 1e-6
+
 
 @dataclass(frozen=True)
 class Mode:
@@ -54,7 +57,7 @@ def _register_smooth(mode: Mode, *names: str) -> None:
         float? scales_w=None) -> Tensor
         """
         x = data_of(op, input, self)
-        factors = scale_factors or given(scales, scales_d, scales_h, scales_w)
+        factors = scale_factors or given(op, x, scales, scales_d, scales_h, scales_w)
         return _resize(op, x, mode, output_size, factors, align_corners)
 
 
@@ -111,12 +114,15 @@ def _same_sizes(op: Op, x: Value, factors: Sequence[float], sizes: Sequence[Int]
     """Whether ``factors`` lead to ``sizes``, and to torch's if they are not given.
 
     Raises:
-        UnsupportedCase: if single precision, in which runtimes compute, leads to others.
+        UnsupportedCase: if they lead to sizes that are not those, or single precision, in which runtimes compute, does.
     """
     for axis, factor in enumerate(factors, 2):
         length = op.sizes(x)[axis]
         wanted = None if sizes is None else sizes[axis - 2]
         if isinstance(length, int) and isinstance(wanted, int) and wanted != int(length * factor):
+            # torch goes by the factor then, and ONNX cannot be told of both.
+            if abs(length * factor - wanted) > _ROUNDING * wanted:
+                raise op.refuse(f"an interpolation by {factor} of {length} elements to {wanted}")
             return False
         if not rounds_alike(length, factor):
             raise op.refuse(
