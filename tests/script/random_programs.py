@@ -108,7 +108,7 @@ EXPRESSIONS = {
         "($F // $x)",
         "($F % $x)",
         "($F * $K)",
-        "($K / $c)",
+        "($K / 4)",  # the compiler takes an int divided by 1 for an int
         "($F ** 2)",
         "float($K)",
         "abs($F)",

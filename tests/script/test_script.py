@@ -102,24 +102,24 @@ def clone(value: Any) -> Any:
     return pytree.tree_map(lambda x: x.detach().clone() if isinstance(x, torch.Tensor) else x, value)
 
 
-def compare(theirs: Any, ours: Any, where: str) -> None:
+def compare(theirs: Any, ours: Any, where: str, *, number_rtol: float = 1e-6) -> None:
     """Compare values, shapes, dtypes and structure; a number of the script language is a tensor of rank 0 here."""
     if isinstance(theirs, torch.Tensor):
-        torch.testing.assert_close(
-            ours, theirs, rtol=1e-4, atol=1e-5, equal_nan=True, msg=lambda text: f"{where}: {text}"
-        )
+        close = {"rtol": 1e-4, "atol": 1e-5, "equal_nan": True}
+        torch.testing.assert_close(ours, theirs, **close, msg=lambda text: f"{where}: {text}")
     elif isinstance(theirs, bool | int | float):
         dtype = {bool: torch.bool, int: torch.int64, float: torch.float64}[type(theirs)]
         found = torch.as_tensor(ours, dtype=dtype if not isinstance(ours, torch.Tensor) else None)
+        close = {"rtol": number_rtol, "atol": number_rtol / 1000, "equal_nan": True}
         torch.testing.assert_close(
-            found, torch.tensor(theirs, dtype=dtype), rtol=1e-6, atol=1e-9, equal_nan=True, msg=where
+            found, torch.tensor(theirs, dtype=dtype), **close, msg=lambda text: f"{where}: {text}"
         )
     elif theirs is None or isinstance(theirs, str):
         assert ours == theirs, where
     elif isinstance(theirs, dict):
         assert list(theirs) == list(ours), where
-        compare(list(theirs.values()), list(ours.values()), where)
+        compare(list(theirs.values()), list(ours.values()), where, number_rtol=number_rtol)
     else:
         assert len(theirs) == len(ours), f"{where}: {len(ours)} results, torch has {len(theirs)}"
         for left, right in zip(theirs, ours, strict=True):
-            compare(left, right, where)
+            compare(left, right, where, number_rtol=number_rtol)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _ENDLESS = 2**63 - 1
 #: A loop that ONNX cannot express is unrolled if it has at most so many turns.
 _FEW_TURNS = 64
+#: A while loop is unrolled up to so many turns.
+_MOST_TURNS = 1000
 #: The types of what is carried have settled long before.
 _MOST_ROUNDS = 8
 
@@ -42,7 +44,8 @@ def lower_loop(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...]:
     if enters is False or (count is not None and count <= 0):
         return tuple(carried)
     is_constant = enters is True and count is not None and count < _ENDLESS
-    if is_constant and count is not None and lowering.loops == "unroll":
+    if enters is True and count is not None and lowering.loops == "unroll":
+        # A loop with a break is written as a while loop: how many turns it has shows when it is unrolled.
         unrolled = _unroll(lowering, eqn, count, carried)
         if unrolled is not None:
             return unrolled
@@ -92,8 +95,9 @@ def _unroll(lowering: Lowering, eqn: Eqn, count: int, carried: Sequence[Lowered]
     """The turns one after the other; None if the input decides how many there are."""
     (body,) = eqn.blocks
     values = list(carried)
+    is_endless = count == _ENDLESS
     with lowering.attempt() as attempt:
-        for turn in range(count):
+        for turn in range(_MOST_TURNS if is_endless else count):
             lowering.env.update(zip(body.inputs, [turn, *values], strict=True))
             lowering.run(body.eqns)
             goes_on = known_bool(lowering.value(body.outputs[0]))
@@ -101,6 +105,9 @@ def _unroll(lowering: Lowering, eqn: Eqn, count: int, carried: Sequence[Lowered]
             if goes_on is False:
                 break
             if goes_on is None and turn + 1 < count:
+                return None
+        else:
+            if is_endless:
                 return None
         attempt.succeeded = True
     return tuple(values)
