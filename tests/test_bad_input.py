@@ -121,17 +121,29 @@ def test_unsupported_operators_are_reported_all_at_once(tmp_path: Path) -> None:
     assert "2 operators cannot be converted: bad_input::first, bad_input::second" in text
 
 
-def test_an_opset_that_is_too_old_is_named(tmp_path: Path) -> None:
-    class Positions(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return x.nonzero()  # needs a later opset
+class Newer(torch.autograd.Function):
+    """An operator of ONNX itself, which is not expressed in others."""
 
-    error = refused(NeedsOpset, "OXP102", tmp_path, Positions(), torch.eye(3), opset_version=8)
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return nn.functional.gelu(x)
+
+    @staticmethod
+    def symbolic(g: Any, x: Any) -> Any:
+        return g.op("Gelu", x)
+
+
+def test_an_opset_that_is_too_old_is_named(tmp_path: Path) -> None:
+    class Model(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return Newer.apply(x)  # needs a later opset
+
+    error = refused(NeedsOpset, "OXP102", tmp_path, Model(), torch.eye(3), opset_version=8)
     assert isinstance(error, NeedsOpset)
-    assert (error.needs, error.target) == (9, 8)
+    assert (error.needs, error.target) == (20, 8)
     assert error.where is not None
     assert error.where.line == line_with("needs a later opset")
-    assert "opset_version=9" in str(error)
+    assert "opset_version=20" in str(error)
 
 
 # --- arguments -------------------------------------------------------------------------------------------------------

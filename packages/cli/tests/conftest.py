@@ -55,13 +55,28 @@ def with_kwargs():
     return Model(), (torch.ones(2, 4),), {"y": torch.ones(3)}
 
 
+class Wanting(torch.nn.Linear):
+    def __init__(self, size):
+        super().__init__(size, size)
+
+
 def raising():
     raise LookupError("no weights here")
 
 
+class Gelu(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return torch.nn.functional.gelu(x)
+
+    @staticmethod
+    def symbolic(g, x):
+        return g.op("Gelu", x)
+
+
 class Unsupported(torch.nn.Module):
     def forward(self, x):
-        return x.nonzero()
+        return Gelu.apply(x)
 
 
 def unsupported():

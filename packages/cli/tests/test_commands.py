@@ -144,13 +144,15 @@ def test_pickled_files_are_refused_with_the_reason(run: Run, tmp_path: Path) -> 
         (["factories:with_args", "--opset", "6"], 2, "OXP002"),
         (["factories:nothing"], 2, "factories has no nothing"),
         (["factories:number", "-i", "2"], 2, "int is no model"),
+        (["factories:number"], 2, "factories:number: int is no model"),
+        (["factories:Wanting"], 2, "cannot be called without arguments: missing a required argument: 'size'"),
         (["factories"], 2, "names no model"),
         (["missing_module:x"], 2, "there is no module missing_module"),
         (["missing.py:x"], 2, "there is no file missing.py"),
         (["missing.pt"], 2, "there is no file missing.pt"),
         (["factories:raising"], 1, "error: LookupError: no weights here"),
         (["factories:model", "-i", "2,5"], 1, "OXP201"),
-        (["factories:unsupported", "--opset", "8"], 1, "NonZero needs ONNX opset 9"),
+        (["factories:unsupported", "--opset", "8"], 1, "Gelu needs ONNX opset 20"),
     ],
 )
 def test_errors_of_an_export(run: Run, arguments: list[str], code: int, message: str) -> None:

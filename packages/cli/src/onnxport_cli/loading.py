@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import re
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -102,7 +103,7 @@ def _call_factory(source: str) -> Loaded:
             raise InvalidArgument(f"{where} has no {name}")
         found = getattr(found, part)
     if callable(found) and not isinstance(found, torch.nn.Module | torch.jit.ScriptFunction):
-        found = found()
+        found = _called(source, found)
     match found:
         case (model, tuple() | list() as args, Mapping() as kwargs):
             return Loaded(model, tuple(args), kwargs)
@@ -110,7 +111,25 @@ def _call_factory(source: str) -> Loaded:
             return Loaded(model, tuple(args))
         case (model, torch.Tensor() as single):
             return Loaded(model, (single,))
+    if not isinstance(found, torch.nn.Module | torch.jit.ScriptFunction):
+        raise InvalidArgument(
+            f"{source}: {type(found).__name__} is no model",
+            hint="A factory gives a module, (module, args) or (module, args, kwargs).",
+        )
     return Loaded(found, ())
+
+
+def _called(source: str, factory: Callable[..., Any]) -> Any:
+    try:
+        inspect.signature(factory).bind()
+    except TypeError as error:
+        raise InvalidArgument(
+            f"{source} cannot be called without arguments: {error}", hint="A factory has no parameters."
+        ) from error
+    except ValueError:
+        # Some callables written in C do not tell their parameters.
+        pass
+    return factory()
 
 
 def _import(where: str) -> ModuleType:
