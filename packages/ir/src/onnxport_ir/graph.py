@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 
 from onnxport_ir.dims import Dim
@@ -310,10 +309,3 @@ class Model:
         """How many nodes there are, subgraphs and functions included."""
         bodies = [self.graph, *(function.body for function in self.functions.values())]
         return sum(1 for body in bodies for _ in body.all_nodes())
-
-
-def as_tuple(value: Value) -> tuple[Any, ...] | None:
-    """The elements of a small integer constant of rank 1 or 0 as Python numbers; None if it is no constant."""
-    if value.const is None:
-        return None
-    return tuple(np.atleast_1d(value.array()).tolist())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -170,11 +169,3 @@ class LazyTensor:
     def numpy(self) -> npt.NDArray[Any]:
         """The transformed elements."""
         return self.transform(self.source.numpy())
-
-
-def fingerprint(tensor: TensorRef) -> bytes:
-    """A digest of dtype, shape and elements: equal for equal tensors."""
-    digest = hashlib.blake2b(f"{tensor.dtype.name}{tensor.shape}".encode(), digest_size=16)
-    array = tensor.numpy()
-    digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.digest()
