@@ -45,8 +45,10 @@ class Replacing(nn.Module):
         self.register_buffer("total", torch.zeros(4))
 
     def forward(self, x):
+        old = self.total
         self.total = self.total + x.sum(0)
-        return x * self.total
+        self.total[0] += 1
+        return x * self.total + old
 
 
 def steps(model: nn.Module, calls: list[torch.Tensor]) -> list[tuple[torch.Tensor, dict[str, torch.Tensor]]]:
@@ -58,6 +60,7 @@ def steps(model: nn.Module, calls: list[torch.Tensor]) -> list[tuple[torch.Tenso
 
 CASES = {
     "cache": (Cache().eval(), [torch.randn(2, 4), torch.randn(5, 4), torch.randn(1, 4)], False),
+    "replacing": (Replacing().eval(), [torch.randn(2, 4), torch.randn(5, 4), torch.randn(1, 4)], False),
     "norm": (Normed().train(), [torch.randn(4, 3, 6), torch.randn(2, 3, 6), torch.randn(3, 3, 6)], True),
     "instance": (
         nn.InstanceNorm1d(3, track_running_stats=True).train(),
@@ -118,14 +121,17 @@ def test_written_buffers_are_refused_on_demand():
         onnxport.export(model, (calls[0],), mutated_buffers="keep")
 
 
-def test_a_replaced_buffer_is_named_or_refused():
+@pytest.mark.parametrize("scripted", [False, True], ids=["traced", "scripted"])
+def test_a_replaced_buffer_is_named_or_refused(scripted):
     x = torch.ones(2, 4)
+    model = torch.jit.script(Replacing()) if scripted else Replacing()
     with pytest.warns(onnxport.MutatedBuffersWarning, match="replaces its buffer total"):
-        program = onnxport.export(Replacing(), (x,))
+        program = onnxport.export(model, (x,))
     torch.testing.assert_close(program(x), Replacing()(x))
-    for choice in ("outputs", "error"):
-        with pytest.raises(UnsafeMutation, match="total"):
-            onnxport.export(Replacing(), (x,), mutated_buffers=choice)
+    assert torch.equal(model.total, torch.zeros(4))
+    with pytest.raises(UnsafeMutation, match="total"):
+        onnxport.export(model, (x,), mutated_buffers="error")
+    assert torch.equal(model.total, torch.zeros(4))
 
 
 def test_the_report_names_written_buffers(tmp_path):

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from onnxport_ir.captured import CapturedGraph, Output
-from onnxport_ir.errors import InvalidArgument, Place, UnsafeMutation
-
 from onnxport_frontend.findings import Finding
 from onnxport_frontend.functionalize import Functionalized
 from onnxport_frontend.model_state import written_parameters
+from onnxport_ir.captured import Arg, CapturedGraph, Output
+from onnxport_ir.errors import InvalidArgument, Place, UnsafeMutation
 
 #: What becomes of what a model writes to its buffers.
 MutatedBuffers = Literal["ignore", "outputs", "error"]
@@ -57,36 +56,43 @@ class Written:
             findings.append(Finding("input_write", f"the model writes to its input {name}", place))
         return findings
 
-    def refuse(self, choice: str) -> None:
-        """Refuse what is not to be, or cannot be done.
+    def refuse(self) -> None:
+        """Refuse writes to buffers.
 
         Raises:
-            UnsafeMutation: for written buffers and ``"error"``, and for replaced ones and ``"outputs"``.
+            UnsafeMutation: if there are any.
         """
-        names = [*(self.buffers if choice == "error" else ()), *(self.replaced if choice != "ignore" else ())]
-        if not names:
-            return
-        where = next(iter(self.buffers.values()), None)
-        if choice == "error":
+        names = [*self.buffers, *self.replaced]
+        if names:
             raise UnsafeMutation(
                 f"the model writes to its buffers while it runs: {', '.join(names)}",
-                where=where,
+                where=next(iter(self.buffers.values()), None),
                 hint='mutated_buffers="outputs" hands their new values out, "ignore" leaves them as they are.',
             )
-        raise UnsafeMutation(
-            f"the model puts other tensors in place of its buffers: {', '.join(names)}",
-            why="only what is written to a buffer in place can be an output",
-            hint="Write to it: self.buffer.copy_(...), self.buffer += ...",
-        )
 
     def outputs(self) -> tuple[Output, ...]:
-        """An output for each written buffer, named for it."""
-        return tuple([Output(value, UPDATED.format(name)) for name, value in self.report.state])
+        """An output for each buffer that is written in place, named for it."""
+        return tuple([Output(value, UPDATED.format(name)) for name, value in self._in_place])
 
     @property
     def state(self) -> tuple[str, ...]:
-        """The ``state_dict`` names of the buffers that :meth:`outputs` has."""
-        return tuple(self.original[name] for name, _ in self.report.state)
+        """The ``state_dict`` names of the buffers whose new values are outputs: replaced ones, then :meth:`outputs`."""
+        return (*self.replaced, *(self.original[name] for name, _ in self._in_place))
+
+    @property
+    def _in_place(self) -> list[tuple[str, Arg]]:
+        return [(name, value) for name, value in self.report.state if self.original[name] not in self.replaced]
+
+
+def replaced_outputs(replaced: Mapping[str, Arg], original: Mapping[str, str]) -> tuple[Output, ...]:
+    """An output for each buffer in whose place the model puts another tensor.
+
+    Args:
+        replaced: that tensor, by the buffer's ``state_dict`` name.
+        original: the ``state_dict`` name of each parameter of the graph.
+    """
+    given = {path: name for name, path in original.items()}
+    return tuple([Output(value, UPDATED.format(given.get(path, path))) for path, value in replaced.items()])
 
 
 def with_outputs(graph: CapturedGraph, outputs: Sequence[Output]) -> CapturedGraph:

@@ -5,16 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
-from onnxport_ir.captured import CapturedGraph, Input, Output, Param, Var
-from onnxport_ir.dims import Dim, DimSource, SymDim
-from onnxport_ir.errors import InvalidArgument, NotYetSupported, UnsafeMutation
-from onnxport_ir.types import AnyType, ScalarType, SequenceType, TensorType
-
 from onnxport_frontend import _torch_private as private, names as naming, script
-from onnxport_frontend.buffers import MutatedBuffers, Written, check_choice, with_outputs
+from onnxport_frontend.buffers import MutatedBuffers, Written, check_choice, replaced_outputs, with_outputs
 from onnxport_frontend.dependence import without_marks
 from onnxport_frontend.findings import Finding
 from onnxport_frontend.frozen import Frozen, resolve
@@ -27,6 +22,10 @@ from onnxport_frontend.torch_types import dtype_from_torch
 from onnxport_frontend.tracing import Result, run, trace
 from onnxport_frontend.value_types import Typer
 from onnxport_frontend.weights import Weights, check_tensors, named_tensors
+from onnxport_ir.captured import CapturedGraph, Input, Output, Param, Var
+from onnxport_ir.dims import Dim, DimSource, SymDim
+from onnxport_ir.errors import InvalidArgument, NotYetSupported, UnsafeMutation
+from onnxport_ir.types import AnyType, ScalarType, SequenceType, TensorType
 
 _PARALLEL = (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)
 # The class of what torch.compile makes of a module, by its name: importing torch._dynamo would take a second.
@@ -110,12 +109,20 @@ def capture(
     if not isinstance(model, torch.nn.Module) or private.is_script_object(model):
         draft = _follow(request, run(model, call, training))
     else:
-        draft = _follow(request, trace(model, call, training, keeps_function=keeps_function))
+        options: _Options = {"keeps_function": keeps_function, "keeps_state": mutated_buffers == "outputs"}
+        draft = _follow(request, trace(model, call, training, **options))
         if draft.is_doubtful:
-            draft = _follow(request, trace(model, call, training, careful=True, keeps_function=keeps_function))
+            draft = _follow(request, trace(model, call, training, careful=True, **options))
     if not functional:
         return _finish(draft)
     return _resolved(draft, request, training, mutated_buffers)
+
+
+class _Options(TypedDict):
+    """How to trace."""
+
+    keeps_function: Callable[[type], bool]
+    keeps_state: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,13 +201,18 @@ def _resolved(draft: _Draft, request: _Request, training: bool | None, choice: M
     """
     inputs = zip(draft.graph.inputs, draft.positions, strict=True)
     strided = [item.var for item, index in inputs if _strided(draft.call.leaves[index])]
-    report = _functional(settle_observers(draft.graph), strided, choice == "outputs")
-    written = Written(report, draft.result.replaced, draft.original)
+    replaced = {**dict.fromkeys(draft.result.replaced), **draft.returned.replaced}
+    graph = settle_observers(draft.graph)
+    if choice == "outputs":
+        graph = with_outputs(graph, replaced_outputs(replaced, draft.original))
+    report = _functional(graph, strided, choice == "outputs")
+    written = Written(report, tuple(replaced), draft.original)
     findings, frozen = resolve(list(draft.result.findings), report.graph, draft.functions)
     findings += written.findings()
-    written.refuse(choice)
+    if choice == "error":
+        written.refuse()
     captured = _finish(replace(draft, graph=with_outputs(report.graph, written.outputs())), findings, frozen)
-    if not written.state:
+    if choice != "outputs" or not written.state:
         return captured
     values = run(request.model, draft.call, training, written.state).buffers
     signature = replace(captured.signature, state=written.state)

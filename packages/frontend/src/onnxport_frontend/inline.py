@@ -12,10 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from onnxport_ir.captured import Arg, Block, Eqn, ModuleCall, OpName, Var
-from onnxport_ir.errors import CaptureFailed, InternalError, NotYetSupported, OnnxExporterError, Place, UnsafeMutation
-from onnxport_ir.types import AnyType, OptionalType
-
 from onnxport_frontend import _torch_private as private
 from onnxport_frontend.aliasing import SILENT_ALIASES
 from onnxport_frontend.bodies import follow_if, follow_loop, type_of
@@ -29,6 +25,9 @@ from onnxport_frontend.schema import Schemas, literal, tensor_literal
 from onnxport_frontend.script_nodes import NODES
 from onnxport_frontend.value_types import Typer
 from onnxport_frontend.weights import Weights
+from onnxport_ir.captured import Arg, Block, Eqn, ModuleCall, OpName, Var
+from onnxport_ir.errors import CaptureFailed, InternalError, NotYetSupported, OnnxExporterError, Place, UnsafeMutation
+from onnxport_ir.types import AnyType, OptionalType
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +72,7 @@ class Inliner:
         paths: the module paths that equations name.
         functions: the classes of the ``autograd.Function`` calls, by the name that the equation has.
         packed: what packed weights hold, by the attribute that holds them.
+        replaced: what a script has put in place of its modules' tensors, by their names.
         block_depth: how many branches and loops are around what is followed now.
         journal: what was written to dictionaries and objects.
         schemas: the schemas read so far.
@@ -88,6 +88,7 @@ class Inliner:
     functions: dict[str, type] = field(default_factory=dict)
     has_written_constant: bool = False
     packed: dict[str, Arg] = field(default_factory=dict)
+    replaced: dict[str, Known] = field(default_factory=dict)
     block_depth: int = 0
     journal: Journal = field(default_factory=Journal)
     schemas: Schemas = field(default_factory=Schemas)
@@ -249,6 +250,9 @@ class Inliner:
             raise NotYetSupported(f"the attribute {name} of an object that is no module")
         value = owner.cpp.getattr(name)
         path = owner.member(name)
+        if path in self.replaced:
+            frame.values[node.output().unique()] = self.replaced[path]
+            return
         frame.values[node.output().unique()] = (
             _Module(path, value) if private.is_cpp_module(value) else self._attribute_of(path, value)
         )
@@ -286,15 +290,22 @@ class Inliner:
         if isinstance(owner, _Module) and self._is_same_tensor(owner, node.s("name"), value):
             # `self.count += 1` has written to the tensor, and sets the attribute to what it is.
             return
+        if isinstance(owner, _Module) and self._holds_tensor(owner, node.s("name")) and not self.block_depth:
+            self.replaced[owner.member(node.s("name"))] = value
+            return
         raise UnsafeMutation(
             f"the model sets its attribute {node.s('name')}",
             hint="Return the value and pass it in again with the next call.",
         )
 
+    def _holds_tensor(self, owner: _Module, name: str) -> bool:
+        value = owner.cpp.getattr(name)
+        return isinstance(value, torch.Tensor) and not self.weights.is_parameter(value)
+
     def _is_same_tensor(self, owner: _Module, name: str, value: Known) -> bool:
         """Whether a value is a module's tensor, or what an operator that writes to that hands back."""
         before = owner.cpp.getattr(name)
-        if not isinstance(before, torch.Tensor):
+        if not isinstance(before, torch.Tensor) or owner.member(name) in self.replaced:
             return False
         var = self.weights.var(owner.member(name), before)
         written = [eqn for eqn in self.eqns[-1:] if eqn.outputs and eqn.outputs[0] is value and eqn.args[0] is var]

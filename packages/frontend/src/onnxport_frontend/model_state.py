@@ -7,9 +7,8 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
 import torch
-from onnxport_ir.errors import InvalidArgument, UnsafeMutation
-
 from onnxport_frontend import _torch_private as private
+from onnxport_ir.errors import InvalidArgument, UnsafeMutation
 
 
 @contextlib.contextmanager
@@ -35,6 +34,12 @@ def preserved(model: torch.nn.Module, training: bool | None) -> Iterator[None]:
     modes = [module.training for module in modules]
     attributes = [_Attributes(module) for module in modules if not isinstance(module, torch.jit.ScriptModule)]
     parameters = [_Parameter(name, parameter) for name, parameter in model.named_parameters()]
+    scripted = [
+        (module, name, buffer)
+        for module in modules
+        if isinstance(module, torch.jit.ScriptModule)
+        for name, buffer in module.named_buffers(recurse=False)
+    ]
     values = [
         (tensor, private.write_count(tensor), tensor.detach(), tensor.detach().clone()) for tensor in _values(model)
     ]
@@ -47,6 +52,9 @@ def preserved(model: torch.nn.Module, training: bool | None) -> Iterator[None]:
     finally:
         for state in attributes:
             state.restore()
+        for script, name, buffer in scripted:
+            if getattr(script, name).data_ptr() != buffer.data_ptr():
+                setattr(script, name, buffer)
         with torch.no_grad():
             for tensor, version, part, before in values:
                 if tensor.shape != part.shape or tensor.data_ptr() != part.data_ptr():

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
-from onnxport_ir.captured import Arg, Input, Var
-from onnxport_ir.errors import CaptureFailed, InternalError, NotYetSupported
-from onnxport_ir.types import OpaqueType, SequenceType, TupleType
-
 from onnxport_frontend import _torch_private as private
 from onnxport_frontend.dictionaries import StaticDict
 from onnxport_frontend.inline import Inliner, Known, as_arg
@@ -19,9 +15,12 @@ from onnxport_frontend.schema import literal
 from onnxport_frontend.signature import Call, TensorList
 from onnxport_frontend.structure import Tree
 from onnxport_frontend.tracing import Result
+from onnxport_ir.captured import Arg, Input, Var
+from onnxport_ir.errors import CaptureFailed, InternalError, NotYetSupported
+from onnxport_ir.types import OpaqueType, SequenceType, TupleType
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Returned:
     """What the captured graph returns.
 
@@ -31,6 +30,7 @@ class Returned:
         examples: the model's own result for each output.
         slots: for each leaf the index of its output, None for a constant.
         constants: each leaf's value where it is a constant.
+        replaced: what the model has put in place of its buffers, by their names.
     """
 
     tree: Tree
@@ -38,6 +38,7 @@ class Returned:
     examples: tuple[Any, ...]
     slots: tuple[int | None, ...]
     constants: tuple[Any, ...]
+    replaced: Mapping[str, Arg] = dataclasses.field(default_factory=dict)
 
 
 def parameters_of(model: Any) -> inspect.Signature:
@@ -80,7 +81,8 @@ def follow(inliner: Inliner, model: Any, call: Call, inputs: Mapping[int, Input]
         known = inliner.module(private.cpp_module(model), args)
     else:
         known = inliner.graph(private.function_graph(model), "", args)
-    return _scripted(inliner, known, result)
+    replaced = {path: as_arg(value) for path, value in inliner.replaced.items()}
+    return dataclasses.replace(_scripted(inliner, known, result), replaced=replaced)
 
 
 def _traced(values: Sequence[Known], result: Result) -> Returned:
@@ -88,10 +90,12 @@ def _traced(values: Sequence[Known], result: Result) -> Returned:
     for leaf in result.leaves:
         slots.append(sum(slot is not None for slot in slots) if isinstance(leaf, torch.Tensor) else None)
     examples = tuple(leaf for leaf in result.leaves if isinstance(leaf, torch.Tensor))
-    if len(values) != len(examples):
+    replaced = dict(zip(result.replaced, map(as_arg, values[len(examples) :]), strict=False))
+    if len(values) != len(examples) + len(replaced):
         raise InternalError(f"the trace has {len(values)} results, the model returned {len(examples)} tensors")
+    values = values[: len(examples)]
     constants = tuple(None if isinstance(leaf, torch.Tensor) else leaf for leaf in result.leaves)
-    return Returned(result.tree, tuple(map(as_arg, values)), examples, tuple(slots), constants)
+    return Returned(result.tree, tuple(map(as_arg, values)), examples, tuple(slots), constants, replaced)
 
 
 def _arguments(model: Any, call: Call, variables: Mapping[int, Var]) -> list[Known]:

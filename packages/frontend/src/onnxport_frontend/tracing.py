@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from onnxport_ir.errors import CaptureFailed, OnnxExporterError
-
 from onnxport_frontend import _torch_private as private
 from onnxport_frontend.careful import MARKER, Careful
 from onnxport_frontend.conversions import WatchingConversions
@@ -20,6 +18,7 @@ from onnxport_frontend.model_state import preserved
 from onnxport_frontend.places import last_script_place, user_place
 from onnxport_frontend.signature import Call, is_tensor_list
 from onnxport_frontend.structure import Tree, flatten
+from onnxport_ir.errors import CaptureFailed, OnnxExporterError
 
 # One trace at a time in the process. torch keeps the map from modules to scopes in a module global while it traces
 # (torch.jit._trace._trace_module_map: a second thread's trace would lose its modules), the warning filters that catch
@@ -56,6 +55,7 @@ def trace(
     *,
     careful: bool = False,
     keeps_function: Callable[[type], bool] = lambda _: True,
+    keeps_state: bool = False,
 ) -> Result:
     """Trace a model with the tensors of ``call`` as inputs; everything else in it is a constant.
 
@@ -65,6 +65,7 @@ def trace(
         training: the mode to run the model in; None leaves its modules as they are.
         careful: whether to trace in the mode of :mod:`onnxport_frontend.careful` at once.
         keeps_function: which ``autograd.Function`` classes are one node each; of others, it is what they do.
+        keeps_state: whether tensors that the model has put in place of its buffers are results of the trace as well.
 
     Raises:
         CaptureFailed: if the model raises, or does something that cannot be traced.
@@ -72,29 +73,27 @@ def trace(
     """
     if not careful:
         try:
-            return _trace(model, call, training, contextlib.nullcontext(), keeps_function)
+            return _trace(_Flat(model, call, keeps_state), training, contextlib.nullcontext(), keeps_function)
         except CaptureFailed as error:
             if MARKER not in str(error.__cause__):
                 raise
-    return _trace(model, call, training, Careful(), keeps_function)
+    return _trace(_Flat(model, call, keeps_state), training, Careful(), keeps_function)
 
 
 def _trace(
-    model: torch.nn.Module,
-    call: Call,
+    flat: _Flat,
     training: bool | None,
     mode: contextlib.AbstractContextManager[object],
     keeps_function: Callable[[type], bool],
 ) -> Result:
-    flat = _Flat(model, call)
-    examples = tuple(_copy(call.leaves[index]) for index in flat.positions)
+    examples = tuple(_copy(flat.call.leaves[index]) for index in flat.positions)
     with (
-        _running(model, training) as findings,
+        _running(flat.model, training) as findings,
         private.followed_functions(keeps_function),
         WatchingConversions(findings.watch),
         mode,
     ):
-        traced = private.trace(model, flat, examples)
+        traced = private.trace(flat.model, flat, examples)
     leaves, tree = flat.result
     return Result(tuple(_detached(leaf) for leaf in leaves), tree, tuple(findings.all()), traced, flat.replaced)
 
@@ -121,26 +120,29 @@ def run(model: Any, call: Call, training: bool | None, buffers: Sequence[str] = 
 class _Flat:
     """The model behind a list of tensors."""
 
-    def __init__(self, model: torch.nn.Module, call: Call) -> None:
+    def __init__(self, model: torch.nn.Module, call: Call, keeps_state: bool) -> None:
         self.model = model
+        self.call = call
         self.positions = [i for i, leaf in enumerate(call.leaves) if isinstance(leaf, torch.Tensor)]
         self.result: tuple[list[Any], Tree] = ([], Tree())
         self.replaced: tuple[str, ...] = ()
-        self._call = call
+        self._keeps_state = keeps_state
 
     def __call__(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Call the model exactly as the user would, with these tensors in place of the example's."""
-        leaves = list(self._call.leaves)
+        leaves = list(self.call.leaves)
         for position, tensor in zip(self.positions, tensors, strict=True):
             leaves[position] = tensor
-        args, kwargs = self._call.rebuild(leaves)
+        args, kwargs = self.call.rebuild(leaves)
         before = dict(self.model.named_buffers(remove_duplicate=False))
         self.result = flatten(self.model(*args, **kwargs))
         after = dict(self.model.named_buffers(remove_duplicate=False))
-        self.replaced = tuple(name for name, buffer in before.items() if after.get(name) is not buffer)
+        self.replaced = tuple(name for name, buffer in before.items() if after.get(name, buffer) is not buffer)
         outputs = tuple(leaf for leaf in self.result[0] if isinstance(leaf, torch.Tensor))
         if not outputs:
             raise CaptureFailed("the model returns no tensor")
+        if self._keeps_state:
+            outputs += tuple(after[name] for name in self.replaced)
         for output in outputs:
             private.keep_in_trace(output)
         return outputs

@@ -6,11 +6,10 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 
 import torch
+from onnxport_frontend.torch_types import TorchTensor, dtype_from_torch
 from onnxport_ir.captured import Param, Var
 from onnxport_ir.errors import CaptureFailed
 from onnxport_ir.types import TensorType
-
-from onnxport_frontend.torch_types import TorchTensor, dtype_from_torch
 
 
 @dataclass(slots=True)
@@ -52,6 +51,11 @@ class Weights:
         if weight.var is None:
             weight.var = Var(TensorType(dtype_from_torch(tensor.dtype), tuple(tensor.shape)), name.rpartition(".")[2])
         return weight.var
+
+    def is_parameter(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor is a parameter of the model."""
+        weight = self._known.get(_identity(tensor))
+        return weight is not None and not weight.is_buffer
 
     def find(self, tensor: torch.Tensor) -> Var | None:
         """The variable of a constant of the code that is one of the model's tensors; None if it is none of them."""
