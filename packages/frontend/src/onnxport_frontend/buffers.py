@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from onnxport_ir.captured import Arg, CapturedGraph, Output
+from onnxport_ir.errors import InvalidArgument, Place, UnsafeMutation
+
 from onnxport_frontend.findings import Finding
 from onnxport_frontend.functionalize import Functionalized
 from onnxport_frontend.model_state import written_parameters
-from onnxport_ir.captured import Arg, CapturedGraph, Output
-from onnxport_ir.errors import InvalidArgument, Place, UnsafeMutation
 
 #: What becomes of what a model writes to its buffers.
 MutatedBuffers = Literal["ignore", "outputs", "error"]

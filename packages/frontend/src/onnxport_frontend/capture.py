@@ -8,6 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
 import torch
+from onnxport_ir.captured import CapturedGraph, Input, Output, Param, Var
+from onnxport_ir.dims import Dim, DimSource, SymDim
+from onnxport_ir.errors import InvalidArgument, NotYetSupported, UnsafeMutation
+from onnxport_ir.types import AnyType, ScalarType, SequenceType, TensorType
+
 from onnxport_frontend import _torch_private as private, names as naming, script
 from onnxport_frontend.buffers import MutatedBuffers, Written, check_choice, replaced_outputs, with_outputs
 from onnxport_frontend.dependence import without_marks
@@ -22,10 +27,6 @@ from onnxport_frontend.torch_types import dtype_from_torch
 from onnxport_frontend.tracing import Result, run, trace
 from onnxport_frontend.value_types import Typer
 from onnxport_frontend.weights import Weights, check_tensors, named_tensors
-from onnxport_ir.captured import CapturedGraph, Input, Output, Param, Var
-from onnxport_ir.dims import Dim, DimSource, SymDim
-from onnxport_ir.errors import InvalidArgument, NotYetSupported, UnsafeMutation
-from onnxport_ir.types import AnyType, ScalarType, SequenceType, TensorType
 
 _PARALLEL = (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)
 # The class of what torch.compile makes of a module, by its name: importing torch._dynamo would take a second.

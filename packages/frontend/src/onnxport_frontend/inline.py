@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from onnxport_ir.captured import Arg, Block, Eqn, ModuleCall, OpName, Var
+from onnxport_ir.errors import CaptureFailed, InternalError, NotYetSupported, OnnxExporterError, Place, UnsafeMutation
+from onnxport_ir.types import AnyType, OptionalType
+
 from onnxport_frontend import _torch_private as private
 from onnxport_frontend.aliasing import SILENT_ALIASES
 from onnxport_frontend.bodies import follow_if, follow_loop, type_of
@@ -25,9 +29,6 @@ from onnxport_frontend.schema import Schemas, literal, tensor_literal
 from onnxport_frontend.script_nodes import NODES
 from onnxport_frontend.value_types import Typer
 from onnxport_frontend.weights import Weights
-from onnxport_ir.captured import Arg, Block, Eqn, ModuleCall, OpName, Var
-from onnxport_ir.errors import CaptureFailed, InternalError, NotYetSupported, OnnxExporterError, Place, UnsafeMutation
-from onnxport_ir.types import AnyType, OptionalType
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,6 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+from onnxport_ir.captured import Arg, Input, Var
+from onnxport_ir.errors import CaptureFailed, InternalError, NotYetSupported
+from onnxport_ir.types import OpaqueType, SequenceType, TupleType
+
 from onnxport_frontend import _torch_private as private
 from onnxport_frontend.dictionaries import StaticDict
 from onnxport_frontend.inline import Inliner, Known, as_arg
@@ -15,9 +19,6 @@ from onnxport_frontend.schema import literal
 from onnxport_frontend.signature import Call, TensorList
 from onnxport_frontend.structure import Tree
 from onnxport_frontend.tracing import Result
-from onnxport_ir.captured import Arg, Input, Var
-from onnxport_ir.errors import CaptureFailed, InternalError, NotYetSupported
-from onnxport_ir.types import OpaqueType, SequenceType, TupleType
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

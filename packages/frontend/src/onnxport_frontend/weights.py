@@ -6,10 +6,11 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 
 import torch
-from onnxport_frontend.torch_types import TorchTensor, dtype_from_torch
 from onnxport_ir.captured import Param, Var
 from onnxport_ir.errors import CaptureFailed
 from onnxport_ir.types import TensorType
+
+from onnxport_frontend.torch_types import TorchTensor, dtype_from_torch
 
 
 @dataclass(slots=True)
