@@ -7,8 +7,9 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
 import torch
-from onnxport_frontend import _torch_private as private
 from onnxport_ir.errors import InvalidArgument, UnsafeMutation
+
+from onnxport_frontend import _torch_private as private
 
 
 @contextlib.contextmanager

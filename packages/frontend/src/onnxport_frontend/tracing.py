@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from onnxport_ir.errors import CaptureFailed, OnnxExporterError
+
 from onnxport_frontend import _torch_private as private
 from onnxport_frontend.careful import MARKER, Careful
 from onnxport_frontend.conversions import WatchingConversions
@@ -18,7 +20,6 @@ from onnxport_frontend.model_state import preserved
 from onnxport_frontend.places import last_script_place, user_place
 from onnxport_frontend.signature import Call, is_tensor_list
 from onnxport_frontend.structure import Tree, flatten
-from onnxport_ir.errors import CaptureFailed, OnnxExporterError
 
 # One trace at a time in the process. torch keeps the map from modules to scopes in a module global while it traces
 # (torch.jit._trace._trace_module_map: a second thread's trace would lose its modules), the warning filters that catch
