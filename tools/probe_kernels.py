@@ -52,6 +52,8 @@ USUAL = (DType.FLOAT32, DType.INT64, DType.UINT8, DType.INT32, DType.BOOL)
 USUAL_OF = {"OneHot": (DType.INT64,)}
 #: The types that a model computes with; those that only store weights are left out of the table.
 CARRIED = frozenset(d for d in DType if d.bits >= 8 and not d.is_complex and "FLOAT8" not in d.name) - {DType.STRING}
+#: Operators that the runtime replaces by their definition, which is another one if optional operands are given.
+WITH_ALL_OPERANDS = frozenset({"Clip"})
 
 #: Variadic inputs are given this often.
 REPEATS = 2
@@ -126,7 +128,7 @@ def has_kernel(schema: Schema, opset: int, chosen: Mapping[str, DType]) -> bool:
         if not formal.dtypes:
             return True
         for _ in range(REPEATS if formal.variadic else 1):
-            if not formal.optional or _is_probed(schema, formal):
+            if not formal.optional or schema.name in WITH_ALL_OPERANDS or _is_probed(schema, formal):
                 inputs.append(chosen[formal.type_str])
     given = {name: value for name, value in ATTRIBUTES.get(schema.name, {}).items() if name in schema.attributes}
     names = [f"x{index}" for index in range(len(inputs))]
