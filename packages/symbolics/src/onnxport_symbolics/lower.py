@@ -43,6 +43,7 @@ from onnxport_symbolics.complex_values import ComplexValue, as_pairs, holds_comp
 from onnxport_symbolics.control import CONTROL
 from onnxport_symbolics.emitter import Emitter, Scope
 from onnxport_symbolics.known_types import onnx_type, refine
+from onnxport_symbolics.loops import known_int
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.quantized_values import (
     ON_REAL_NUMBERS,
@@ -146,6 +147,7 @@ def refusals(
     return merge_refusals(lowering.refusals)
 
 
+_UNPACKS = frozenset({"prim::ListUnpack", "prim::TupleUnpack"})
 _NO_NUMBERS: frozenset[Value] = frozenset()
 
 
@@ -391,8 +393,9 @@ class Lowering:
         if self._has_lists and eqn.op.base not in TAKES_MAYBE:
             self._refuse_maybe(eqn, args)
         if self._has_stand_ins:
-            # Only the element that is read in the end matters.
-            looked_at = tuple(arg for arg in args if not isinstance(arg, tuple)) if str(eqn.op) in PICKS else args
+            # Only the element that is read in the end matters, if it is known which one that is.
+            picks = eqn.op.base in _UNPACKS or (str(eqn.op) in PICKS and known_int(args[-1]) is not None)
+            looked_at = tuple(arg for arg in args if not isinstance(arg, tuple)) if picks else args
             if any(map(_is_poisoned, looked_at)):
                 return (POISONED,) * len(eqn.outputs)
             raise_refused(looked_at)
