@@ -2,6 +2,7 @@
 
 from onnxport_frontend._torch_private import is_exporting
 from onnxport_frontend.capture import Captured, capture
+from onnxport_frontend.dependence import Dependence
 from onnxport_frontend.findings import Finding
 from onnxport_frontend.operators import operator_names
 from onnxport_frontend.replay import replay, run_model
@@ -10,6 +11,7 @@ from onnxport_frontend.torch_types import TorchTensor, dtype_from_torch, dtype_t
 
 __all__ = [
     "Captured",
+    "Dependence",
     "Finding",
     "Signature",
     "TorchTensor",

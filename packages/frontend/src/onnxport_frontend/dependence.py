@@ -31,27 +31,25 @@ class Dependence:
     Attributes:
         sizes: the names of dynamic axes whose size it depends on.
         inputs: the names of inputs on whose elements it depends.
+        counts: the names of inputs whose elements decide sizes on which it depends: of what a mask chooses.
         is_known: whether that is all.
     """
 
     sizes: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
+    counts: tuple[str, ...] = ()
     is_known: bool = True
 
     @property
     def is_nothing(self) -> bool:
         """Whether the value is the same for all inputs."""
-        return self.is_known and not self.sizes and not self.inputs
-
-    @property
-    def is_data(self) -> bool:
-        """Whether the elements of inputs may decide it."""
-        return bool(self.inputs) or not self.is_known
+        return self.is_known and not self.sizes and not self.inputs and not self.counts
 
     def __or__(self, other: Dependence) -> Dependence:
         return Dependence(
             tuple(dict.fromkeys(self.sizes + other.sizes)),
             tuple(dict.fromkeys(self.inputs + other.inputs)),
+            tuple(dict.fromkeys(self.counts + other.counts)),
             self.is_known and other.is_known,
         )
 
@@ -60,6 +58,8 @@ class Dependence:
             return "what it depends on is not known"
         if self.inputs:
             return f"it depends on the elements of {', '.join(self.inputs)}"
+        if self.counts:
+            return f"it depends on a size that the elements of {', '.join(self.counts)} decide"
         if self.sizes:
             return f"it depends on the size of {', '.join(self.sizes)}"
         return "it is the same for all inputs"
@@ -190,6 +190,13 @@ class Facts:
             self.labels.append(key)
         return self._bits[key]
 
+    def counted(self, deps: int) -> int:
+        """What a size depends on that these decide: elements as far as they do so."""
+        for index, (kind, name) in enumerate(list(self.labels)):
+            if kind == "data" and deps >> index & 1:
+                deps = deps & ~(1 << index) | self.bit("count", name)
+        return deps
+
     def unknown(
         self, hint: int | None, deps: int, compute: Callable[[Mapping[str, int]], int | None] | None = None
     ) -> Dim:
@@ -262,6 +269,7 @@ class Facts:
         return Dependence(
             tuple(name for kind, name in named if kind == "size"),
             tuple(name for kind, name in named if kind == "data"),
+            tuple(name for kind, name in named if kind == "count"),
             not deps & 1,
         )
 

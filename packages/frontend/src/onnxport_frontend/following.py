@@ -36,8 +36,9 @@ def follow(eqn: Eqn, facts: Facts) -> None:
         shapes |= facts.shape_deps(fact)
         numbers |= _number_deps(arg, facts)
     for out in eqn.outputs:
-        dims, rest = _dims(call, out, shapes | numbers, deps)
-        facts.of[out] = Fact(_elements(eqn, deps, shapes, numbers), dims, rest, whole)
+        dims, rest = _dims(call, out, shapes | facts.counted(numbers), deps)
+        elements = _elements(eqn, deps, shapes, numbers) if whole is None else facts.deps_of(whole)
+        facts.of[out] = Fact(elements, dims, rest, whole)
 
 
 def _number_deps(arg: Arg, facts: Facts) -> int:
@@ -60,7 +61,7 @@ def _follow_blocks(eqn: Eqn, facts: Facts) -> None:
         deps |= facts.all_deps(facts.arg(arg))
     for block in eqn.blocks:
         for var in block.inputs:
-            facts.of[var] = Fact(deps, rest=deps | 1)
+            facts.of[var] = Fact(deps, rest=facts.counted(deps) | 1)
         for inner in block.eqns:
             follow(inner, facts)
             for out in inner.outputs:
@@ -68,7 +69,7 @@ def _follow_blocks(eqn: Eqn, facts: Facts) -> None:
         for value in block.outputs:
             deps |= facts.all_deps(facts.arg(value))
     for out in eqn.outputs:
-        facts.of[out] = Fact(deps, rest=deps)
+        facts.of[out] = Fact(deps, rest=facts.counted(deps))
 
 
 def _elements(eqn: Eqn, deps: int, shapes: int, numbers: int) -> int:
@@ -98,10 +99,8 @@ def _dims(call: Call, out: Var, shapes: int, deps: int) -> tuple[Dims | None, in
         return found, 0 if found is not None else shapes
     if not isinstance(type_, TensorType):
         return None, shapes
-    may_count = private.has_dynamic_shape(eqn.op.namespace, eqn.op.name, eqn.op.overload) and (
-        eqn.op.name not in _MASKS or _has_mask(eqn)
-    )
-    rest = shapes | deps if may_count else shapes
+    may_count = private.has_dynamic_shape(eqn.op.namespace, eqn.op.name, eqn.op.overload) and _counts(call)
+    rest = shapes | facts.counted(deps) if may_count else shapes
     if type_.shape is None:
         return None, rest
     if all(isinstance(dim, int) for dim in type_.shape):
@@ -127,6 +126,14 @@ def _believed(facts: Facts, dim: Dim, seen: int | None, rest: int) -> Dim:
 
 
 _MASKS = frozenset({"index", "index_put", "_unsafe_index"})
+
+
+def _counts(call: Call) -> bool:
+    """Whether the elements of arguments decide sizes, where the operator can do so."""
+    if call.eqn.op.name == "one_hot":
+        classes = call.named.get("num_classes")
+        return not isinstance(classes, int) or classes < 0
+    return call.eqn.op.name not in _MASKS or _has_mask(call.eqn)
 
 
 def _has_mask(eqn: Eqn) -> bool:

@@ -99,7 +99,8 @@ def resolve(
     """
     marked = analyse(graph)
     resolved = [_resolved(finding, marked) for finding in findings]
-    seen = set()
+    # A loop over a tensor takes it apart as well.
+    seen = {replace(f.place, module="", function=None) for f in resolved if f.kind == "iteration"}
     for eqn, depends in marked.parts:
         finding = Finding(
             "parts",
@@ -108,8 +109,9 @@ def resolve(
             not is_user_file(eqn.place.file or ""),
             depends,
         )
-        if finding.place not in seen:
-            seen.add(finding.place)
+        line = replace(finding.place, function=None)
+        if line not in seen:
+            seen.add(line)
             resolved.append(finding)
     has_marks = bool(marked.dependences)
     return resolved, Frozen(graph if has_marks else None, functions, marked.formulas)

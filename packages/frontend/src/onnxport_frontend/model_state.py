@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 from onnxport_ir.errors import InvalidArgument, UnsafeMutation
@@ -16,9 +17,9 @@ from onnxport_frontend import _torch_private as private
 def preserved(model: torch.nn.Module, training: bool | None) -> Iterator[None]:
     """Run the body with the model in the given mode, and undo what the body does to the model.
 
-    Attributes, modes, hooks, gradients and the values of buffers and of tensor attributes come back. Parameters are not
-    copied, they may be most of the machine's memory; a model that writes to one while it runs is refused. One that only
-    puts other memory behind a parameter is refused as well, and comes back.
+    Attributes and what is in those that are containers, modes, hooks, gradients and the values of buffers and of tensor
+    attributes come back. Parameters are not copied, they may be most of the machine's memory; a model that writes to
+    one while it runs is refused. One that only puts other memory behind a parameter is refused as well, and comes back.
 
     Args:
         model: the model; scripted modules are put back as far as buffers and modes go.
@@ -71,6 +72,22 @@ def preserved(model: torch.nn.Module, training: bool | None) -> Iterator[None]:
         raise written_parameters(written)
 
 
+@contextlib.contextmanager
+def preserved_settings() -> Iterator[None]:
+    """Undo what the body does to torch's random numbers and default element type.
+
+    The random numbers of a GPU come back where one is in use.
+    """
+    dtype = torch.get_default_dtype()
+    initialized = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+    devices = range(torch.cuda.device_count()) if initialized else ()
+    with torch.random.fork_rng(devices=devices):
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(dtype)
+
+
 def written_parameters(names: Sequence[str]) -> UnsafeMutation:
     """The error for a model that writes to these parameters while it runs."""
     return UnsafeMutation(
@@ -105,6 +122,7 @@ class _Parameter:
         self._data = parameter.data
         self._writes = private.write_count(parameter)
         self._grad = parameter.grad
+        self._needs_grad = parameter.requires_grad
         self._values = self._sample().clone()
 
     def restore(self) -> bool:
@@ -115,6 +133,8 @@ class _Parameter:
             parameter.data = self._data
             written = True
         parameter.grad = self._grad
+        if parameter.requires_grad != self._needs_grad:
+            parameter.requires_grad_(self._needs_grad)
         return written or not _same(self._sample(), self._values)
 
     def _sample(self) -> torch.Tensor:
@@ -138,14 +158,17 @@ def _bits(tensor: torch.Tensor) -> torch.Tensor:
 
 
 class _Attributes:
-    """What a module holds, one level deep: its members, and the members of its dictionaries of members."""
+    """What a module holds, one level deep: its members, and what is in those that are containers.
 
-    _TABLES = ("_parameters", "_buffers", "_modules")
+    Hooks and caches are such containers: ``self.losses.append(loss)``.
+    """
 
     def __init__(self, module: torch.nn.Module) -> None:
         self._module = module
         self._members = dict(vars(module))
-        self._tables = {name: dict(getattr(module, name)) for name in self._TABLES}
+        self._contents = [
+            (held, _CONTENTS[type(held)](held)) for held in self._members.values() if type(held) in _CONTENTS
+        ]
 
     def prepare(self) -> None:
         """Take away what torch.jit.trace refuses and a capture does not need."""
@@ -168,8 +191,28 @@ class _Attributes:
         if members.keys() != self._members.keys() or any(members[k] is not v for k, v in self._members.items()):
             members.clear()
             members.update(self._members)
-        for name, before in self._tables.items():
-            table = members[name]
-            if list(table) != list(before) or any(table[k] is not v for k, v in before.items()):
-                table.clear()
-                table.update(before)
+        for held, before in self._contents:
+            now = _CONTENTS[type(held)](held)
+            if len(now) != len(before) or any(a is not b for a, b in zip(now, before, strict=True)):
+                _refill(held, before)
+
+
+#: What is in a container, as a list: keys and values in turn for a dictionary.
+_CONTENTS: dict[type, Callable[[Any], list[Any]]] = {
+    list: list,
+    set: list,
+    deque: list,
+    dict: lambda held: [part for pair in held.items() for part in pair],
+    OrderedDict: lambda held: [part for pair in held.items() for part in pair],
+}
+
+
+def _refill(held: Any, before: list[Any]) -> None:
+    """Give a container back what was in it; it stays the same object, which others may hold."""
+    held.clear()
+    if isinstance(held, dict):
+        held.update(zip(before[0::2], before[1::2], strict=True))
+    elif isinstance(held, set):
+        held.update(before)
+    else:
+        held.extend(before)

@@ -38,7 +38,7 @@ class Call:
         fact = self.facts.arg(arg)
         if fact.number is not None:
             return fact.number
-        return self.facts.unknown(None, fact.deps)
+        return self.facts.unknown(None, self.facts.counted(fact.deps))
 
     def axis(self, name: str, rank: int) -> int | None:
         """The axis that an argument names; None if it is not known."""

@@ -144,7 +144,7 @@ def _slice(call: Call) -> Dims | None:
         new = size - start if (hint_of(size) or 0) >= start else call.facts.unknown(0, call.facts.deps_of(size))
     else:
         facts = call.facts
-        deps = facts.deps_of(size) | facts.arg(start).deps | facts.arg(end).deps | facts.arg(step).deps
+        deps = facts.deps_of(size) | facts.counted(facts.arg(start).deps | facts.arg(end).deps | facts.arg(step).deps)
         new = facts.unknown(None, deps)
         last = facts.arg(end).number
         if start in (0, None) and step == 1 and last is not None and last == size:
@@ -263,6 +263,11 @@ def _flatten(call: Call) -> Dims | None:
 def _attention(call: Call) -> Dims | None:
     query, value = call.dims(0), call.dims(2)
     return None if query is None or value is None else (*query[:-1], value[-1])
+
+
+def _one_hot(call: Call) -> Dims | None:
+    dims = call.dims()
+    return None if dims is None else (*dims, call.number(call.named["num_classes"]))
 
 
 def _where(call: Call) -> Dims | None:
@@ -441,5 +446,6 @@ RULES: dict[str, Rule] = {
     "index_select": _index_select,
     "flatten": _flatten,
     "scaled_dot_product_attention": _attention,
+    "one_hot": _one_hot,
     "where": _where,
 }

@@ -16,7 +16,7 @@ from onnxport_frontend import _torch_private as private
 from onnxport_frontend.careful import MARKER, Careful
 from onnxport_frontend.conversions import WatchingConversions
 from onnxport_frontend.findings import Finding, Findings, collect_findings, frames_of
-from onnxport_frontend.model_state import preserved
+from onnxport_frontend.model_state import preserved, preserved_settings
 from onnxport_frontend.places import last_script_place, user_place
 from onnxport_frontend.signature import Call, is_tensor_list
 from onnxport_frontend.structure import Tree, flatten
@@ -156,6 +156,7 @@ def _running(model: Any, training: bool | None) -> Iterator[Findings]:
         stack.enter_context(TRACING)
         if isinstance(model, torch.nn.Module):
             stack.enter_context(preserved(model, training))
+        stack.enter_context(preserved_settings())
         stack.enter_context(private.onnx_export_flag())
         stack.enter_context(private.without_mha_fastpath())
         stack.enter_context(private.without_autocast_cache())

@@ -13,10 +13,10 @@ from onnxport.bisection import Bisection, bisect
 from onnxport.buffers import MutatedBuffersWarning
 from onnxport.errors import OnnxExporterError
 from onnxport.export import export
+from onnxport.frozen_values import FrozenValueWarning
 from onnxport.mode import is_in_onnx_export, select_model_mode_for_export
 from onnxport.options import DEFAULT_OPSET, OperatorExportTypes, TrainingMode
 from onnxport.program import ONNXProgram
-from onnxport.selfcheck import FrozenValueWarning
 from onnxport.unconvertible import unconvertible_ops
 from onnxport.verification import Verification, VerifyOptions, verify
 

@@ -17,6 +17,7 @@ from onnxport_symbolics import NEWEST_OPSET, Target, default_registry
 from onnxport.buffers import warn_of_buffers
 from onnxport.build import build
 from onnxport.collector import collector_paused
+from onnxport.frozen_values import OnFrozen
 from onnxport.journal import Journal
 from onnxport.mode import is_trained
 from onnxport.module_functions import ModuleFunctions
@@ -34,7 +35,7 @@ from onnxport.options import (
 from onnxport.problems import Problems
 from onnxport.program import ONNXProgram
 from onnxport.report import report_path, reporting
-from onnxport.selfcheck import Checked, OnFrozen, check_other_inputs, is_cheap, report_unchecked
+from onnxport.selfcheck import ASKED_FURTHER_S, FURTHER_S, Checked, check_other_inputs, is_cheap, report_unchecked
 from onnxport.verification import VerifyOptions, verify_example
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def export(
     export_modules_as_functions: bool | Collection[type[torch.nn.Module]] = False,
     autograd_inlining: bool = True,
     check: bool | Literal["auto"] = "auto",
-    on_frozen: OnFrozen = "warn",
+    on_frozen: OnFrozen = "auto",
     loops: Literal["keep", "unroll"] = "keep",
     custom: Custom = "error",
     complex_pairs: bool = False,
@@ -121,8 +122,11 @@ def export(
             the export follows what they do.
         check: whether to run the exported model in ONNX Runtime with other values and other sizes of its dynamic axes,
             against the torch model; ``"auto"`` does so where that costs little. Not a parameter of torch's.
-        on_frozen: what to do if the trace has fixed a value that may depend on the input, and no check has shown that
-            it does not matter: ``"error"``, ``"warn"`` or ``"ignore"``. Not a parameter of torch's.
+        on_frozen: what to do if the trace has fixed a value that depends on the input, and no check has shown that it
+            does not matter: ``"auto"`` raises where the elements of inputs decide it and warns where sizes do,
+            ``"error"`` raises and ``"warn"`` warns in either case, ``"ignore"`` leaves it at ``ONNXProgram.findings``.
+            With the last two, outputs that a check finds to be wrong for that reason are a warning as well. Not a
+            parameter of torch's.
         loops: what becomes of a script's loops with a constant number of turns: ``"keep"`` makes them ONNX's Loop
             where that can express them, ``"unroll"`` writes their turns one after the other.
         custom: what becomes of custom operators without a symbolic function: ``"error"``, or ``"keep"``, which writes
@@ -199,7 +203,10 @@ def export(
         checked = Checked(None, "the model is too large for check='auto'" if check else "check=False")
         if check is True or (check == "auto" and is_cheap(captured, journal.timings["capture"])):
             with journal.timed("check"):
-                checked = check_other_inputs(model, captured, onnx_model, mode)
+                further_s = ASKED_FURTHER_S if check is True else FURTHER_S + journal.timings["capture"] / 2
+                checked = check_other_inputs(
+                    model, captured, onnx_model, mode, on_frozen=on_frozen, further_s=further_s
+                )
         journal.checked = checked
         report_unchecked(captured, checked, on_frozen)
         warn_of_buffers(captured)

@@ -183,8 +183,8 @@ def check_choices(check: object, on_frozen: object) -> None:
     wrong = []
     if not isinstance(check, bool) and check != "auto":
         wrong.append(f"check={check!r} is none of 'auto', True and False")
-    if on_frozen not in ("error", "warn", "ignore"):
-        wrong.append(f"on_frozen={on_frozen!r} is none of 'error', 'warn' and 'ignore'")
+    if on_frozen not in ("auto", "error", "warn", "ignore"):
+        wrong.append(f"on_frozen={on_frozen!r} is none of 'auto', 'error', 'warn' and 'ignore'")
     if wrong:
         raise InvalidArgument("; ".join(wrong))
 

@@ -1,25 +1,40 @@
 """The check of a finished model on other inputs than the example, against the torch model.
 
 A trace fixes what the model computes in Python: a size that became an ``int``, a branch on a value. The exported model
-then is right for the example, and wrong for other sizes. Of what the trace warns of, most is harmless, and of what is
-wrong, some is not warned of; running both models tells them apart.
+then is right for the example, and wrong for other sizes. Most of what is fixed is harmless, and some of what is wrong
+is not known to be fixed; running both models tells them apart.
 """
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import torch
 from onnxport_frontend import Captured, Finding, replay
-from onnxport_ir import Input, Model, SymDim, TensorType
-from onnxport_ir.dims import evaluate
-from onnxport_ir.errors import CaptureFailed, FrozenValue, InvalidArgument, OnnxExporterError, VerificationFailed
+from onnxport_ir import Model
+from onnxport_ir.errors import CaptureFailed, FrozenValue, OnnxExporterError, VerificationFailed
 
 from onnxport.comparison import LENIENT, QUANTISED, compare_values
+from onnxport.frozen_values import (
+    FrozenValueWarning,
+    OnFrozen,
+    differs,
+    frozen,
+    report_limits,
+    report_open,
+    suspected,
+    table,
+    turning_sizes,
+)
+from onnxport.other_inputs import elements, example_sizes, further_sizes, other_signs, other_values, variants
 from onnxport.runtime import draws_random_numbers, has_runtime, loose_weights, model_session, quantises, run_session
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 #: ``check="auto"`` leaves larger models alone: checking them would cost more than exporting them. Where the trace has
 #: fixed a value in code that is not torch's own, the check is worth more.
@@ -27,14 +42,15 @@ AUTO_WEIGHT_BYTES = 16 << 20
 AUTO_SUSPECT_WEIGHT_BYTES = 128 << 20
 AUTO_NODES = 4000
 AUTO_CAPTURE_S = 5.0
+#: What further sizes may cost, beyond half of the capture.
+FURTHER_S = 0.1
+#: The same where a check was asked for.
+ASKED_FURTHER_S = 20.0
 
 #: By how much inputs change to see whether outputs follow: a last digit, and what deep models make of one.
 _NUDGES = (2e-6, 2e-5)
-
-#: What to do about values that the trace has fixed and no check has cleared.
-OnFrozen: TypeAlias = Literal["error", "warn", "ignore"]
-
-_SHOWN = 8
+_LARGER = 64
+_DECIDES = frozenset({"bool", "len", "int", "index", "float", "number"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,48 +60,56 @@ class Checked:
     Attributes:
         sizes: the sizes that the model was run with, by the name of the axis; None if it was not run.
         reason: why it was not.
+        further: other sizes that it was run with.
+        cleared: fixed values that would have been others there, without an effect on the outputs.
+        limits: what was wrong with other sizes than ``sizes``, for which the model holds.
     """
 
     sizes: dict[str, int] | None
     reason: str = ""
-
-
-class FrozenValueWarning(UserWarning):
-    """The trace has fixed values that may depend on the input, and no check has shown that they do not matter."""
+    further: tuple[dict[str, int], ...] = ()
+    cleared: frozenset[Finding] = frozenset()
+    limits: tuple[FrozenValue, ...] = ()
 
 
 def is_cheap(captured: Captured, capture_s: float) -> bool:
     """Whether ``check="auto"`` checks this model."""
     nbytes = sum(param.tensor.nbytes for param in captured.graph.params)
-    limit = AUTO_SUSPECT_WEIGHT_BYTES if _suspects(captured) else AUTO_WEIGHT_BYTES
+    limit = AUTO_SUSPECT_WEIGHT_BYTES if suspected(captured) else AUTO_WEIGHT_BYTES
     return nbytes <= limit and len(captured.graph.eqns) <= AUTO_NODES and capture_s <= AUTO_CAPTURE_S
 
 
 def report_unchecked(captured: Captured, checked: Checked, on_frozen: OnFrozen) -> None:
-    """Say what the trace has fixed in a model that no check has cleared.
+    """Say what the trace has fixed that no check has cleared.
 
     Args:
         captured: the capture.
         checked: what the check did.
-        on_frozen: whether to raise, to warn, or to leave it at ``ONNXProgram.findings``.
+        on_frozen: whether to raise, to warn, or to leave it at ``ONNXProgram.findings``; ``"auto"`` raises where the
+            elements of inputs decide a value, and warns where sizes do.
 
     Raises:
-        FrozenValue: if there is something to say and ``on_frozen`` is ``"error"``.
-        InvalidArgument: if ``on_frozen`` is none of its choices.
+        FrozenValue: if there is something to say and ``on_frozen`` asks for an error.
     """
-    if on_frozen not in ("error", "warn", "ignore"):
-        raise InvalidArgument(f"on_frozen={on_frozen!r}", hint='Choose "error", "warn" or "ignore".')
-    suspects = _suspects(captured)
-    if checked.sizes is not None or not suspects or on_frozen == "ignore":
+    if checked.limits:
+        report_limits(checked.limits, on_frozen)
         return
-    what = "the trace has fixed values that may depend on the input"
-    why = f"and the exported model was not checked on other inputs: {checked.reason}"
-    if on_frozen == "error":
-        raise FrozenValue(what, why=why, where=suspects[0].place, hint=_table(suspects))
-    warnings.warn(f"{what}, {why}\n  {_table(suspects)}", FrozenValueWarning, stacklevel=3)
+    if checked.sizes is None:
+        reason = f"and the exported model was not checked on other inputs: {checked.reason}"
+    else:
+        reason = "and none of the other inputs that were tried has made them other ones"
+    report_open(captured, checked.cleared, reason, on_frozen)
 
 
-def check_other_inputs(torch_model: Any, captured: Captured, model: Model, training: bool | None) -> Checked:
+def check_other_inputs(
+    torch_model: Any,
+    captured: Captured,
+    model: Model,
+    training: bool | None,
+    *,
+    on_frozen: OnFrozen = "auto",
+    further_s: float = FURTHER_S,
+) -> Checked:
     """Run both models on an example whose dynamic axes have other sizes, and whose floats are mirrored.
 
     Args:
@@ -93,6 +117,8 @@ def check_other_inputs(torch_model: Any, captured: Captured, model: Model, train
         captured: its capture.
         model: the finished graph.
         training: the mode that it was captured in.
+        on_frozen: ``"warn"`` and ``"ignore"`` make a warning of outputs that differ.
+        further_s: the time for further sizes, in seconds: odd ones, 1, and those at which fixed values turn.
 
     Returns:
         The sizes that were tried, or why none were.
@@ -108,72 +134,19 @@ def check_other_inputs(torch_model: Any, captured: Captured, model: Model, train
     domains = _custom_domains(model)
     if domains:
         return Checked(None, f"the model has operators of {', '.join(domains)}")
-    symbols = _example_sizes(captured)
-    if not symbols and not _suspects(captured):
+    if not example_sizes(captured) and not suspected(captured):
         return Checked(None, "no axis is dynamic, and the trace has fixed nothing but in torch's own code")
-    checked = _try_variants(torch_model, captured, model, training, symbols)
-    if checked.sizes is not None and _suspects(captured):
-        _warn_of_other_signs(torch_model, captured, model, training, symbols)
-    return checked
-
-
-def _try_variants(
-    torch_model: Any, captured: Captured, model: Model, training: bool | None, symbols: Mapping[str, int]
-) -> Checked:
-    tried: dict[str, int] | None = None
-    for sizes, mirrored in _variants(symbols):
-        if tried is not None and not (mirrored and _suspects(captured)):
-            continue
-        inputs = {item.name: _varied(captured, item, sizes, mirrored) for item in captured.graph.inputs}
-        try:
-            expected = replay(torch_model, captured.signature, inputs, training)
-        except CaptureFailed:
-            # These inputs are not for this model; perhaps the next are.
-            continue
-        differences = _compare(captured, model, inputs, expected, sizes)
-        if differences:
-            error = _first_true(torch_model, captured, inputs, expected, training, differences)
-            if error is None:
-                return Checked(None, "the torch model's own results change with the last digit of its inputs")
-            raise error
-        if mirrored:
-            return Checked(sizes)
-        tried = sizes
-    if tried is not None:
-        return Checked(tried)
-    return Checked(None, "the torch model takes none of the other inputs that were tried")
-
-
-def _warn_of_other_signs(
-    torch_model: Any, captured: Captured, model: Model, training: bool | None, symbols: Mapping[str, int]
-) -> None:
-    """Try floats of the other sign where the example has one sign only; a difference there is no error.
-
-    Images and probabilities are never negative, and what a model does with negative ones need not matter.
-    """
-    inputs = {name: -value if _has_one_sign(value) else value for name, value in captured.example_inputs.items()}
-    if all(inputs[name] is value for name, value in captured.example_inputs.items()):
-        return
+    check = _Check(torch_model, captured, model, training)
     try:
-        expected = replay(torch_model, captured.signature, inputs, training)
-        differences = _compare(captured, model, inputs, expected, symbols)
-        error = _first_true(torch_model, captured, inputs, expected, training, differences) if differences else None
-    except CaptureFailed:
-        return
-    except OnnxExporterError as failure:
-        error = failure
-    if error is not None:
-        warnings.warn(
-            f"inputs of the other sign than the example's: {error.what}, {error.why}\n  {error.hint}",
-            FrozenValueWarning,
-            stacklevel=4,
-        )
-
-
-def _has_one_sign(value: Any) -> bool:
-    if not isinstance(value, torch.Tensor) or not value.dtype.is_floating_point or not value.numel():
-        return False
-    return bool((value >= 0).all()) or bool((value <= 0).all())
+        checked = check.run(further_s)
+    except FrozenValue as error:
+        if on_frozen not in ("warn", "ignore"):
+            raise
+        warnings.warn(f"{error.what}: {error.why}\n  {error.hint}", FrozenValueWarning, stacklevel=3)
+        return Checked(None, "its outputs differ from torch's, as another warning says")
+    if checked.sizes is not None and suspected(captured):
+        check.warn_of_other_signs()
+    return checked
 
 
 def _custom_domains(model: Model) -> list[str]:
@@ -184,96 +157,225 @@ def _custom_domains(model: Model) -> list[str]:
     return sorted({domain for domain, _ in nodes - functions})
 
 
-def _example_sizes(captured: Captured) -> dict[str, int]:
-    """The example's size of each dynamic axis, by its name."""
-    sizes: dict[str, int] = {}
-    for item in captured.graph.inputs:
-        shape = item.var.type.shape if isinstance(item.var.type, TensorType) else None
-        for dim in shape or ():
-            if isinstance(dim, SymDim) and dim.name is not None and dim.hint is not None:
-                sizes[dim.name] = dim.hint
-    return sizes
+class _Check:
+    """One check: both models, and what has been found out.
 
-
-def _variants(symbols: Mapping[str, int]) -> Iterator[tuple[dict[str, int], bool]]:
-    """Sizes to try, and whether floats are mirrored, which takes the other side of many a branch.
-
-    Twice the example's sizes come first: they divide by what the example's do, and many a model takes no others. The
-    last one is for models that took no other size together with other values.
+    Attributes:
+        cleared: the fixed values that were others while the outputs were right.
+        limits: what was wrong with further sizes.
     """
-    doubled = {name: size * 2 for name, size in symbols.items()}
-    yield doubled, True
-    if symbols:
-        yield doubled, False
-        yield {name: size + 1 for name, size in symbols.items()}, False
-        first = next(iter(symbols))
-        yield {**symbols, first: symbols[first] + 1}, False
-        yield dict(symbols), True
+
+    def __init__(self, torch_model: Any, captured: Captured, model: Model, training: bool | None) -> None:
+        self.cleared: set[Finding] = set()
+        self.limits: list[FrozenValue] = []
+        self._torch_model = torch_model
+        self._captured = captured
+        self._model = model
+        self._training = training
+        self._symbols = example_sizes(captured)
+        self._suspects = suspected(captured)
+        self._session: onnxruntime.InferenceSession | None = None
+        self._seconds = 0.0
+        self._elements = 1
+
+    def run(self, further_s: float) -> Checked:
+        """Try other inputs.
+
+        Raises:
+            FrozenValue: as :func:`check_other_inputs`.
+            VerificationFailed: as :func:`check_other_inputs`.
+        """
+        tried: dict[str, int] | None = None
+        for sizes, mirrored in variants(self._symbols):
+            if tried is not None and not (mirrored and self._suspects):
+                continue
+            inputs = other_values(self._captured, sizes, mirrored=mirrored)
+            agrees = self._agrees(inputs, sizes)
+            if agrees is None:
+                # These inputs are not for this model; perhaps the next are.
+                continue
+            if not agrees:
+                return Checked(None, "the torch model's own results change with the last digit of its inputs")
+            tried = sizes
+            if mirrored:
+                break
+        if tried is None:
+            return Checked(None, "the torch model takes none of the other inputs that were tried")
+        further = tuple(self._further(tried, further_s))
+        return Checked(tried, "", further, frozenset(self.cleared), tuple(self.limits))
+
+    def warn_of_other_signs(self) -> None:
+        """Try floats of the other sign where the example has one sign only; a difference there is no error.
+
+        Images and probabilities are never negative, and what a model does with negative ones need not matter.
+        """
+        inputs = other_signs(self._captured)
+        if inputs is None:
+            return
+        try:
+            self._agrees(inputs, self._symbols)
+        except OnnxExporterError as error:
+            warnings.warn(
+                f"inputs of the other sign than the example's: {error.what}, {error.why}\n  {error.hint}",
+                FrozenValueWarning,
+                stacklevel=4,
+            )
+
+    def _further(self, tried: Mapping[str, int], further_s: float) -> Iterator[dict[str, int]]:
+        """Run with sizes that other things than twice the example's depend on, as long as there is time.
+
+        Raises:
+            VerificationFailed: if outputs differ and the trace has fixed nothing.
+        """
+        until = time.perf_counter() + further_s
+        done = [dict(tried), self._symbols]
+        for sizes in self._sizes():
+            if sizes in done:
+                continue
+            done.append(sizes)
+            inputs = other_values(self._captured, sizes, mirrored=False)
+            share = elements(inputs) / self._elements
+            if share > _LARGER or time.perf_counter() + share * self._seconds > until:
+                continue
+            try:
+                agrees = self._agrees(inputs, sizes)
+            except FrozenValue as error:
+                # Sizes that belong together may have parted: the model may still be what is wanted.
+                self.limits.append(error)
+                continue
+            if agrees is None:
+                self._refused(sizes)
+            elif agrees:
+                yield sizes
+
+    def _sizes(self) -> Iterator[dict[str, int]]:
+        yield from further_sizes(self._symbols)
+        # Also for what is cleared: outputs may have been right by chance.
+        for finding in self._suspects:
+            turns = turning_sizes(self._captured, finding, self._symbols) if finding.kind == "bool" else None
+            yield from ({**self._symbols, **sizes} for sizes in turns or ())
+
+    def _agrees(self, inputs: Mapping[str, Any], sizes: Mapping[str, int]) -> bool | None:
+        """Whether the outputs agree; None if torch refuses the inputs, False if they say nothing."""
+        start = time.perf_counter()
+        try:
+            expected = replay(self._torch_model, self._captured.signature, inputs, self._training)
+        except CaptureFailed:
+            return None
+        differences = self._differences(inputs, expected, sizes)
+        self._seconds, self._elements = time.perf_counter() - start, max(elements(inputs), 1)
+        if differences:
+            error = self._first_true(inputs, expected, differences)
+            if error is None:
+                return False
+            raise error
+        self._clear(inputs, sizes)
+        return True
+
+    def _clear(self, inputs: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
+        """Note which fixed values would have been others: they have not mattered."""
+        if self._symbols and all(size == 1 for size in sizes.values()):
+            # Much is the same for a single element.
+            return
+        left = [finding for finding in self._suspects if finding not in self.cleared]
+        values = self._values(left, inputs, sizes)
+        for finding in left:
+            if finding in values:
+                if differs(finding, values[finding]):
+                    self.cleared.add(finding)
+            elif finding.kind not in _DECIDES and self._has_changed(finding, inputs, sizes):
+                self.cleared.add(finding)
+
+    def _values(
+        self, findings: Sequence[Finding], inputs: Mapping[str, Any], sizes: Mapping[str, int]
+    ) -> dict[Finding, tuple[Any, ...]]:
+        """What fixed values would be for other inputs, as far as that can be told."""
+        known = {}
+        for finding in findings:
+            values = self._captured.frozen.for_sizes(finding, sizes)
+            if values is not None:
+                known[finding] = values
+        rest = [finding for finding in findings if finding not in known and finding.values]
+        return known | self._captured.frozen.for_inputs(rest, inputs)
+
+    def _has_changed(self, finding: Finding, inputs: Mapping[str, Any], sizes: Mapping[str, int]) -> bool:
+        """Whether all that a value depends on is other than in the example."""
+        depends = finding.depends
+        if depends is None or not depends.is_known:
+            return False
+        examples = self._captured.example_inputs
+        names = {*depends.inputs, *depends.counts}
+        return all(sizes.get(name) != self._symbols.get(name) for name in depends.sizes) and all(
+            not (_same(inputs[name], examples[name])) for name in names
+        )
+
+    def _refused(self, sizes: Mapping[str, int]) -> None:
+        """Note which fixed values would have been others where the torch model raises: it says so itself."""
+        for finding in self._suspects:
+            values = self._captured.frozen.for_sizes(finding, sizes)
+            if finding.kind == "bool" and values is not None and differs(finding, values):
+                self.cleared.add(finding)
+
+    def _differences(
+        self, inputs: Mapping[str, Any], expected: Sequence[Any], sizes: Mapping[str, int]
+    ) -> dict[int, OnnxExporterError]:
+        """The error for each output that differs, by position; raises if the exported model does not even run."""
+        names = [value.name or "" for value in self._model.graph.outputs]
+        where = ", ".join(f"{name}={size}" for name, size in sizes.items()) or "other values"
+        try:
+            if self._session is None:
+                self._session = model_session(self._model, optimize=False)
+            found = run_session(self._session, {**loose_weights(self._model), **inputs}, names)
+        except Exception as error:  # onnxruntime's exceptions share no base class but this
+            failure = self._failure(f"the exported model does not run with {where}", str(error), inputs, sizes)
+            raise failure from error
+        tolerance = QUANTISED if quantises(self._model) or _is_quantised(self._captured) else LENIENT
+        errors = {}
+        for position, (name, theirs, ours) in enumerate(zip(names, expected, found, strict=True)):
+            difference = compare_values(theirs, ours, tolerance)
+            if difference is not None:
+                errors[position] = self._failure(f"output {name} is wrong with {where}", difference, inputs, sizes)
+        return errors
+
+    def _first_true(
+        self, inputs: Mapping[str, Any], expected: Sequence[Any], errors: Mapping[int, OnnxExporterError]
+    ) -> OnnxExporterError | None:
+        """The first error but for outputs that change as much in torch when the inputs change in their last places.
+
+        Sorting and thresholding nearly equal scores, as detectors with random weights do, turns rounding into other
+        results; a difference then says nothing about the export.
+        """
+        remaining = dict(errors)
+        for share in _NUDGES:
+            nudged = {
+                name: _nudged(value, share)
+                if isinstance(value, torch.Tensor) and value.dtype.is_floating_point
+                else value
+                for name, value in inputs.items()
+            }
+            again = replay(self._torch_model, self._captured.signature, nudged, self._training)
+            remaining = {
+                position: error
+                for position, error in remaining.items()
+                if compare_values(expected[position], again[position]) is None
+            }
+        return next(iter(remaining.values()), None)
+
+    def _failure(self, what: str, why: str, inputs: Mapping[str, Any], sizes: Mapping[str, int]) -> OnnxExporterError:
+        """The error for outputs that differ, with the fixed values: those that would be others here come first."""
+        suspects = frozen(self._captured)
+        if not suspects:
+            hint = "Please report it; check=False exports the model all the same."
+            return VerificationFailed(what, why=why, hint=hint)
+        values = self._values(suspects, inputs, sizes)
+        suspects.sort(key=lambda finding: finding not in values or not differs(finding, values[finding]))
+        return FrozenValue(what, why=why, where=suspects[0].place, hint=table(suspects, (), values))
 
 
-def _varied(captured: Captured, item: Input, sizes: Mapping[str, int], mirrored: bool) -> Any:
-    """The example of an input with its elements repeated up to the wanted sizes: they stay values the model takes.
-
-    The copies of floats differ by their scale, and indices that are in order stay so: equal scores would have no
-    order that two programs agree on, and lengths and offsets must be sorted.
-    """
-    example = captured.example_inputs[item.name]
-    shape = item.var.type.shape if isinstance(item.var.type, TensorType) else None
-    if not isinstance(example, torch.Tensor) or shape is None:
-        return example
-    floating = example.dtype.is_floating_point
-    order = None if floating else _order(example)
-    scaled = floating and bool((example != example.round()).any())
-    for axis, dim in enumerate(shape):
-        wanted = evaluate(dim, sizes)
-        size = example.shape[axis]
-        if wanted is not None and wanted != size and size:
-            places = torch.arange(wanted, device=example.device)
-            example = example.index_select(axis, places % size)
-            if scaled:
-                copies = (places // size).to(example.dtype).reshape([-1] + [1] * (example.dim() - axis - 1))
-                example = example * (1 - (0.03 + 0.01 * axis) * copies / (1 + copies))
-    if order is not None:
-        example = example.sort(descending=order).values
-    return _mirrored(example) if mirrored and floating and example.numel() else example
-
-
-def _order(example: torch.Tensor) -> bool | None:
-    """Whether the elements of a rank-1 tensor descend; None where they are in no order."""
-    if example.dim() != 1 or example.shape[0] < 2 or example.dtype is torch.bool:
-        return None
-    if bool((example[1:] >= example[:-1]).all()):
-        return False
-    return True if bool((example[1:] <= example[:-1]).all()) else None
-
-
-def _mirrored(example: torch.Tensor) -> torch.Tensor:
-    """Other floats in the example's own range, so that images stay images: large where it was small, none the largest.
-
-    Where the example has both signs, they change.
-    """
-    low, high = example.min(), example.max()
-    return -0.8 * example if bool(low < 0 < high) else low + 0.8 * (high - example)
-
-
-def _compare(
-    captured: Captured, model: Model, inputs: Mapping[str, Any], expected: Sequence[Any], sizes: Mapping[str, int]
-) -> dict[int, OnnxExporterError]:
-    """The error for each output that differs, by position; raises if the exported model does not even run."""
-    names = [value.name or "" for value in model.graph.outputs]
-    where = ", ".join(f"{name}={size}" for name, size in sizes.items()) or "other values"
-    try:
-        session = model_session(model, optimize=False)
-        found = run_session(session, {**loose_weights(model), **inputs}, names)
-    except Exception as error:  # onnxruntime's exceptions share no base class but this
-        raise _failure(captured, f"the exported model does not run with {where}", str(error)) from error
-    tolerance = QUANTISED if quantises(model) or _is_quantised(captured) else LENIENT
-    errors = {}
-    for position, (name, theirs, ours) in enumerate(zip(names, expected, found, strict=True)):
-        difference = compare_values(theirs, ours, tolerance)
-        if difference is not None:
-            errors[position] = _failure(captured, f"output {name} is wrong with {where}", difference)
-    return errors
+def _same(left: Any, right: Any) -> bool:
+    if not isinstance(left, torch.Tensor) or not isinstance(right, torch.Tensor):
+        return True
+    return left.shape == right.shape and torch.equal(left, right)
 
 
 def _is_quantised(captured: Captured) -> bool:
@@ -281,73 +383,8 @@ def _is_quantised(captured: Captured) -> bool:
     return any(op.namespace == "quantized" or "quantize" in op.name for op in captured.graph.op_counts())
 
 
-def _first_true(
-    torch_model: Any,
-    captured: Captured,
-    inputs: Mapping[str, Any],
-    expected: Sequence[Any],
-    training: bool | None,
-    errors: Mapping[int, OnnxExporterError],
-) -> OnnxExporterError | None:
-    """The first error but for outputs that change as much in torch when the inputs change in their last places.
-
-    Sorting and thresholding nearly equal scores, as detectors with random weights do, turns rounding into other
-    results; a difference then says nothing about the export.
-    """
-    remaining = dict(errors)
-    for share in _NUDGES:
-        nudged = {
-            name: _nudged(value, share) if isinstance(value, torch.Tensor) and value.dtype.is_floating_point else value
-            for name, value in inputs.items()
-        }
-        again = replay(torch_model, captured.signature, nudged, training)
-        remaining = {
-            position: error
-            for position, error in remaining.items()
-            if compare_values(expected[position], again[position]) is None
-        }
-    return next(iter(remaining.values()), None)
-
-
 def _nudged(value: torch.Tensor, share: float) -> torch.Tensor:
     """Each element larger by a share of it, every one by another amount: equal ones are so no longer."""
     largest = float(value.abs().max()) if value.numel() else 0.0
     steps = torch.linspace(0, share / 5, value.numel(), dtype=torch.float64, device=value.device).reshape(value.shape)
     return (value.double() * (1 + share) + (largest or 1.0) * steps).to(value.dtype)
-
-
-def _failure(captured: Captured, what: str, why: str) -> OnnxExporterError:
-    frozen = _frozen(captured)
-    if not frozen:
-        return VerificationFailed(what, why=why, hint="Please report it; check=False exports the model all the same.")
-    return FrozenValue(what, why=why, where=frozen[0].place, hint=_table(frozen))
-
-
-def _table(frozen: Sequence[Finding]) -> str:
-    lines = "\n".join(f"    {_describe(finding)}" for finding in frozen[:_SHOWN])
-    more = f"\n    and {len(frozen) - _SHOWN} more" if len(frozen) > _SHOWN else ""
-    return (
-        f"Fixed during the trace:\n{lines}{more}\n"
-        "  Compute them with tensors, script the function around them, or make the axis static."
-    )
-
-
-def _frozen(captured: Captured) -> list[Finding]:
-    """What the trace has fixed; the user's lines first: what torch's own code reads is mostly a check of arguments."""
-    found = [finding for finding in captured.findings if finding.kind in _FROZEN]
-    return sorted(found, key=lambda finding: finding.in_library)
-
-
-def _suspects(captured: Captured) -> list[Finding]:
-    """What code outside torch has fixed."""
-    return [finding for finding in _frozen(captured) if not finding.in_library]
-
-
-def _describe(finding: Finding) -> str:
-    return f"{finding.place}: a tensor or size became a Python {finding.kind}"
-
-
-#: The kinds of findings that fix a value.
-_FROZEN = frozenset(
-    {"bool", "int", "float", "number", "index", "list", "numpy", "len", "iteration", "stride", "constant"}
-)
