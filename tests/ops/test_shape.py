@@ -20,7 +20,7 @@ def case(name: str, model: object, since: int = 7, nodes: dict[int, list[str]] |
 
 
 VIEWS = [
-    case("view-infer", lambda x: x.view(x.size(0), -1), nodes={18: ["Reshape"]}),
+    case("view-infer", lambda x: x.view(x.size(0), -1), nodes={18: ["Flatten"]}),
     case("view-merge", lambda x: x.view(x.size(0) * x.size(1), 3), nodes={18: ["Reshape"]}),
     case("view-copy", lambda x: x.view(x.size(0), x.size(1), 3, 1), nodes={18: ["Reshape"]}),
     case("view-heads", lambda x: x.view(x.size(0), x.size(1), 3, 1).transpose(1, 2).reshape(x.size(0) * 3, -1, 1)),

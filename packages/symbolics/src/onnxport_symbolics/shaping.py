@@ -42,6 +42,9 @@ def reshape(op: Op, x: Value, dims: Sequence[Int]) -> Value:
     if x.shape is not None and tuple(formulas) == x.shape:
         return x
     shape = x.shape or ()
+    axis = _flattened_at(formulas, shape)
+    if axis is not None:
+        return _with_formulas(op, x, op.Flatten(x, axis=axis), formulas)
     entries: list[Int] = list(sizes)
     for axis, formula in enumerate(formulas):
         if not isinstance(sizes[axis], int) and formula is not None and axis < len(shape) and formula == shape[axis]:
@@ -57,6 +60,20 @@ def reshape(op: Op, x: Value, dims: Sequence[Int]) -> Value:
             entries[max(rest, key=lambda axis: _cost(formulas[axis]))] = -1
         result = op.Reshape(x, op.ints(entries))
     return _with_formulas(op, x, result, formulas)
+
+
+def _flattened_at(formulas: Sequence[Dim | None], shape: Sequence[Dim]) -> int | None:
+    """Where the axes of a tensor are parted, if the sizes are the products of those before and after.
+
+    ONNX's Flatten needs no sizes, so that none can be taken for a copy; with all sizes known, and with one that is
+    not, Reshape says as much.
+    """
+    if len(formulas) != 2 or sum(not isinstance(size, int) for size in formulas) < 2:
+        return None
+    for axis in range(1, len(shape)):
+        if product(shape[:axis]) == formulas[0] and product(shape[axis:]) == formulas[1]:
+            return axis
+    return None
 
 
 def _resolve(x: Value, sizes: list[Int], formulas: list[Dim | None]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from onnxport_ir import DType, Node, Value
+from onnxport_ir.dims import product
 from onnxport_ir.rules.contents import contents
 
 from onnxport_symbolics.calls import Call
@@ -81,11 +82,43 @@ def _reshape(op: Op, call: Call) -> tuple[Value, ...] | None:
         return None
     target = contents(shape)
     if target is None or len(target) != len(x.shape):
-        return None
+        return _reshape_of_reshaped(op, call)
     # A 0 copies the size (unless allowzero), one -1 is what is left: with all others equal it is equal too.
     copies = not call.attributes.get("allowzero", 0)
     unequal = [t for t, size in zip(target, x.shape, strict=True) if t != size and not (copies and t == 0)]
-    return _same(x) if unequal in ([], [-1]) else None
+    return _same(x) if unequal in ([], [-1]) else _reshape_of_reshaped(op, call)
+
+
+#: Operators that leave the elements of their first operand in their order.
+_RESHAPES = frozenset({"Reshape", "Flatten", "Unsqueeze", "Squeeze"})
+
+
+def _reshape_of_reshaped(op: Op, call: Call) -> tuple[Value, ...] | None:
+    """What shape a tensor had between its first and its last does not matter, unless sizes are copied from it."""
+    x, shape = _first(call), call.operands[1]
+    inner = x.producer
+    if inner is None or inner.op_type not in _RESHAPES or inner.domain or shape is None or x.shape is None:
+        return None
+    source = inner.operands[0]
+    if source is None or source.shape is None or product(source.shape) != product(x.shape):
+        # Where the sizes are related by something that is not in these formulas, it would be forgotten.
+        return None
+    if not call.attributes.get("allowzero", 0):
+        known = _ints(call, 1)
+        if known is None:
+            # A size that is computed may come to 0, which is a copy.
+            return None
+        copied = [
+            axis
+            for axis, size in enumerate(known)
+            if size == 0 and source.shape[axis : axis + 1] != x.shape[axis : axis + 1]
+        ]
+        if copied and (-1 in known or known.count(0) > 1):
+            return None
+        if copied:
+            # What would be copied is what is left; beside a size of 0 that would not be known.
+            shape = op.const(np.array([-1 if axis in copied else size for axis, size in enumerate(known)], np.int64))
+    return (op.Reshape(source, shape, **call.attributes),)
 
 
 @_rule("Expand")

@@ -20,7 +20,11 @@ _Step = Callable[[Sequence[Value], Value], tuple[Sequence[Value], Sequence[Value
 
 
 def scan(op: Op, x: Value, axis: int, states: Sequence[Value], step: _Step) -> list[Value]:
-    """Go along an axis of ``x``, slice by slice; the outputs of all slices, put together along the axis."""
+    """Go along an axis of ``x``, slice by slice; the outputs of all slices, put together along the axis.
+
+    The states are made for ``x`` as :func:`never_empty` gives it.
+    """
+    original, x = op.sizes(x), never_empty(op, x)
     sizes = op.sizes(x)
     item = Value(TensorType(x.dtype, sizes[:axis] + sizes[axis + 1 :]))
     formals = [Value(state.value_type) for state in states]
@@ -40,12 +44,26 @@ def scan(op: Op, x: Value, axis: int, states: Sequence[Value], step: _Step) -> l
         scan_input_axes=(axis,),
         scan_output_axes=axes,
     )[len(states) :]
-    return [op.retype(result, TensorType(output.dtype, sizes)) for result, output in zip(found, outputs, strict=True)]
+    grown = [place for place, size in enumerate(sizes) if size != original[place]]
+    if grown:
+        found = tuple(op.Slice(result, [0] * len(grown), [-1] * len(grown), grown) for result in found)
+    return [
+        op.retype(result, TensorType(output.dtype, original)) for result, output in zip(found, outputs, strict=True)
+    ]
+
+
+def never_empty(op: Op, x: Value) -> Value:
+    """``x`` with one more element at the end of every dynamic axis.
+
+    ONNX Runtime's Scan divides by zero where a slice has no elements, which ends the process.
+    """
+    grows = [not isinstance(size, int) for size in op.sizes(x)]
+    return op.Pad(x, [*[0] * len(grows), *map(int, grows)]) if any(grows) else x
 
 
 def _slice_of(op: Op, x: Value, axis: int, number: bool | float, dtype: DType) -> Value:
     """A tensor of the shape of a slice of ``x``, filled with a number."""
-    dims = op.dims(x)
+    dims = op.dims(never_empty(op, x))
     return op.Expand(op.const(number, dtype), op.ints(dims[:axis] + dims[axis + 1 :]))
 
 

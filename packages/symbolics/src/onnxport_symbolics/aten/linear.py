@@ -105,7 +105,38 @@ def _added(op: Op, bias: Value, result: Value, beta: Scalar, alpha: Scalar) -> V
 @aten("einsum")
 def einsum(op: Op, equation: str, tensors: Sequence[Value], path: object = None) -> Value:
     """einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor"""
-    return op.Einsum(*tensors, equation=equation.replace(" ", ""))
+    equation = equation.replace(" ", "")
+    product = _matrix_product(op, equation, tensors)
+    return op.Einsum(*tensors, equation=equation) if product is None else product
+
+
+def _matrix_product(op: Op, equation: str, tensors: Sequence[Value]) -> Value | None:
+    """An equation of dynamic sizes as MatMul, where transpositions are all that it needs else.
+
+    ONNX Runtime's Einsum divides by zero where a size is 0, which ends the process.
+    """
+    terms, _, result = equation.partition("->")
+    if len(tensors) != 2 or "." in equation or not all(terms.split(",")) or len(result) < 2:
+        return None
+    left, right = terms.split(",")
+    shared = [label for label in left if label in right]
+    batch, inner = [label for label in result if label in shared], [label for label in shared if label not in result]
+    rows, columns = [label for label in left if label not in shared], [label for label in right if label not in shared]
+    if not len(inner) == len(rows) == len(columns) == 1 or len({*left}) + len({*right}) != len(left) + len(right):
+        return None
+    if sorted(result) != sorted([*batch, *rows, *columns]):
+        return None
+    sizes = [
+        dict(zip(term, op.sizes(tensor), strict=True)) for term, tensor in zip((left, right), tensors, strict=True)
+    ]
+    if any(sizes[0][label] != sizes[1][label] for label in shared):
+        return None
+    if all(isinstance(size, int) and size for found in sizes for size in found.values()):
+        return None
+    a = op.Transpose(tensors[0], perm=[left.index(label) for label in [*batch, *rows, *inner]])
+    b = op.Transpose(tensors[1], perm=[right.index(label) for label in [*batch, *inner, *columns]])
+    order = [*batch, *rows, *columns]
+    return op.Transpose(op.MatMul(a, b), perm=[order.index(label) for label in result])
 
 
 @aten("chain_matmul", "linalg_multi_dot")
