@@ -179,7 +179,12 @@ def _unknown(x):
     ("function", "options", "theirs", "ours"),
     [
         (_unknown, {}, "UnsupportedOperatorError", "UnsupportedOperator"),
-        (lambda x: _unknown(x) + nms(x[:, [0, 0, 1, 1]], x[:, 0], 0.5).sum(), {}, "UnsupportedOperatorError", "UnsupportedOperators"),
+        (
+            lambda x: _unknown(x) + nms(x[:, [0, 0, 1, 1]], x[:, 0], 0.5).sum(),
+            {},
+            "UnsupportedOperatorError",
+            "UnsupportedOperators",
+        ),
         (
             torch.neg,
             {"export_modules_as_functions": True, "opset_version": 14},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+import onnx
 import onnxport
 import pytest
 import torch
@@ -285,3 +286,14 @@ def test_registration_through_utils() -> None:
     assert onnxport.utils.register_custom_op_symbolic is onnxport.register_custom_op_symbolic
     with registered("aten::relu", lambda g, x: g.op("Relu", g.op("Neg", x))):
         assert ops(onnxport.utils.export(Apply(torch.relu), X).model_proto) == ["Neg", "Relu"]
+
+
+def test_numbers_and_errors_have_torchs_names() -> None:
+    theirs = torch.onnx.TensorProtoDataType.__members__
+    assert {name: int(member) for name, member in theirs.items()}.items() <= {
+        name: int(member) for name, member in onnxport.TensorProtoDataType.__members__.items()
+    }.items()
+    for member in onnxport.TensorProtoDataType:
+        assert onnx.TensorProto.DataType.Value(member.name) == member
+    with pytest.raises(onnxport.errors.UnsupportedOperatorError):
+        onnxport.export(Apply(torch.ops.aten._foobar), X)

@@ -6,7 +6,7 @@ from onnxport_custom_ops.blocks import SymbolicBlock, add_op_with_blocks
 from onnxport_custom_ops.context import GraphContext
 from onnxport_custom_ops.keep import Keeping
 from onnxport_custom_ops.registrations import register_custom_op_symbolic, unregister_custom_op_symbolic
-from onnxport_custom_ops.scalar_types import JitScalarType
+from onnxport_custom_ops.scalar_types import JitScalarType, TensorProtoDataType
 from onnxport_custom_ops.session import Session
 from onnxport_custom_ops.types import SymbolicType
 from onnxport_custom_ops.values import SymbolicNode, SymbolicValue
@@ -20,6 +20,7 @@ __all__ = [
     "SymbolicNode",
     "SymbolicType",
     "SymbolicValue",
+    "TensorProtoDataType",
     "add_op_with_blocks",
     "call_aten",
     "has_operator",

@@ -3,6 +3,7 @@
 from onnxport_custom_ops import (
     GraphContext,
     JitScalarType,
+    TensorProtoDataType,
     register_custom_op_symbolic,
     unregister_custom_op_symbolic,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "ONNXProgram",
     "OnnxExporterError",
     "OperatorExportTypes",
+    "TensorProtoDataType",
     "TrainingMode",
     "Verification",
     "VerifyOptions",

@@ -21,6 +21,9 @@ from onnxport_ir.errors import (
     WriteFailed,
 )
 
+#: What torch's exporter calls an operator, or a call of one, that cannot be converted.
+UnsupportedOperatorError = LoweringError
+
 __all__ = [
     "CaptureFailed",
     "FrozenValue",
@@ -37,6 +40,7 @@ __all__ = [
     "UnsafeMutation",
     "UnsupportedCase",
     "UnsupportedOperator",
+    "UnsupportedOperatorError",
     "UnsupportedOperators",
     "VerificationFailed",
     "WriteFailed",
