@@ -18,7 +18,7 @@ import onnxruntime
 from onnx import helper
 from onnxport_ir import DType
 from onnxport_symbolics.schemas import NEWEST_OPSET, OLDEST_OPSET, Formal, Schema, schema_at
-from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NotImplementedKernel
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidGraph, NotImplemented as NotImplementedKernel
 
 MODULE = Path(__file__).parent.parent / "packages/symbolics/src/onnxport_symbolics/kernel_gaps.py"
 
@@ -145,6 +145,9 @@ def has_kernel(schema: Schema, opset: int, chosen: Mapping[str, DType]) -> bool:
         onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     except NotImplementedKernel:
         return False
+    except InvalidGraph:
+        # The definition that takes the operator's place has operators that do not take the type.
+        return schema.name not in WITH_ALL_OPERANDS
     # The runtime refuses for other reasons too: operands that do not fit each other say nothing about kernels.
     except Exception:
         return True

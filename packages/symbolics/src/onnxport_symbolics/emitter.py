@@ -211,6 +211,8 @@ class Emitter:
     def _cast(self, value: Value, dtype: DType) -> Value:
         if value.dtype is dtype:
             return value
+        for kind in (value.dtype, dtype):
+            require_tensors(kind, self.target)
         return self._append(Call("Cast", [value], {"to": dtype.onnx}), "")[0]
 
     def _append(self, call: Call, domain: str) -> tuple[Value, ...]:
@@ -248,6 +250,7 @@ class Emitter:
 
     def alias(self, value: Value) -> Value:
         """The result of a new Identity node."""
+        require_tensors(value.dtype, self.target)
         if isinstance(value.value_type, SequenceType) and self.target < _IDENTITY_OF_SEQUENCES:
             return self._copy_of_sequence(value, value.value_type)
         node = Node("Identity", [value], result_types=[value.value_type], place=self.place)
@@ -276,6 +279,18 @@ class Emitter:
             return None
         array = known_array(node.result)
         return None if array is None else (self.const(array, node.result.dtype),)
+
+
+def require_tensors(dtype: DType | None, target: int) -> None:
+    """Check that an opset has tensors of an element type, which is so where they can be converted.
+
+    Raises:
+        NeedsOpset: if only later ones have.
+    """
+    if dtype is None or dtype in schema_at("Cast", target).inputs[0].dtypes:
+        return
+    needs = _first_with("Cast", target, lambda s: dtype in s.inputs[0].dtypes)
+    raise NeedsOpset(f"a tensor of {dtype.short}", needs, target)
 
 
 def call_key(call: Call, domain: str = "") -> object | None:

@@ -41,7 +41,7 @@ CenterCropPad 18 T: u16 i16 bf16
 CenterCropPad 21 T: u16 i16
 Clip 7 T: f64
 Clip 12 T: u16 i16
-Clip 16 T: u16 i16 bf16
+Clip 13 T: u16 i16 bf16
 Col2Im 18 T: u8 i8 u16 i16 i32 i64 bool f64 u32 u64 bf16
 Conv 7 T: f64
 Conv 22 T: f64 bf16

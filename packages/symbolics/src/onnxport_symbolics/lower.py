@@ -41,7 +41,7 @@ from onnxport_ir.types import AnyType, scalar_dtype
 from onnxport_symbolics.binder import Lowered
 from onnxport_symbolics.complex_values import ComplexValue, as_pairs, holds_complex, is_complex_type, pair, pair_type
 from onnxport_symbolics.control import CONTROL
-from onnxport_symbolics.emitter import Emitter, Scope
+from onnxport_symbolics.emitter import Emitter, Scope, require_tensors
 from onnxport_symbolics.known_types import onnx_type, refine
 from onnxport_symbolics.loops import known_int
 from onnxport_symbolics.op import Op
@@ -117,6 +117,8 @@ def lower(
     lowering.raise_refusals()
     block.outputs = lowering.outputs(graph.outputs)
     lowering.raise_refusals()
+    for value in block.outputs:
+        require_tensors(value.dtype, target.opset)
     model = Model(block, {"": target.opset}, ir_version=target.ir_version)
     finish_outputs(model, [output.name for output in graph.outputs])
     for value, output in zip(block.outputs, graph.outputs, strict=True):

@@ -39,6 +39,8 @@ def reshape(op: Op, x: Value, dims: Sequence[Int]) -> Value:
         return _empty(op, x, sizes)
     formulas = [dim_of(op, size) for size in sizes]
     _resolve(x, sizes, formulas)
+    if any(isinstance(size, int) and size == 0 for size in sizes):
+        return _empty(op, x, sizes)
     if x.shape is not None and tuple(formulas) == x.shape:
         return x
     shape = x.shape or ()
