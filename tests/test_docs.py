@@ -149,3 +149,53 @@ def test_the_table_of_parameters_is_complete():
         name for cell in re.findall(r"^\| (`.+?`) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)
     ]
     assert sorted(listed) == sorted(inspect.signature(onnxport.export).parameters)
+
+
+def test_parameters_that_differ_from_torchs_are_parameters():
+    text = (ROOT / "docs" / "parameters.md").read_text(encoding="utf-8")
+    section = text.partition("## Where they differ from torch's")[2]
+    named = {
+        name for item in re.findall(r"^- \*\*(.+?)\*\*", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", item)
+    }
+    assert named
+    assert named <= inspect.signature(onnxport.export).parameters.keys()
+
+
+#: The signature that the description of the TorchScript exporter has, without the types.
+SIGNATURE = {
+    "args": (),
+    "f": None,
+    "kwargs": None,
+    "export_params": True,
+    "verbose": None,
+    "input_names": None,
+    "output_names": None,
+    "opset_version": None,
+    "dynamic_axes": None,
+    "keep_initializers_as_inputs": False,
+    "dynamo": False,
+    "external_data": True,
+    "dynamic_shapes": None,
+    "custom_translation_table": None,
+    "report": False,
+    "optimize": True,
+    "verify": False,
+    "profile": False,
+    "dump_exported_program": False,
+    "artifacts_dir": ".",
+    "fallback": False,
+    "training": 0,
+    "operator_export_type": 0,
+    "do_constant_folding": True,
+    "custom_opsets": None,
+    "export_modules_as_functions": False,
+    "autograd_inlining": True,
+}
+
+
+def test_names_order_and_defaults_are_those_of_the_torchscript_exporter():
+    parameters = dict(inspect.signature(onnxport.export).parameters)
+    assert list(parameters)[: 1 + len(SIGNATURE)] == ["model", *SIGNATURE]
+    assert {name: parameters[name].default for name in SIGNATURE} == SIGNATURE
+    assert {name for name in SIGNATURE if parameters[name].kind is not inspect.Parameter.KEYWORD_ONLY} == {"args", "f"}
+    assert all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in list(parameters.values())[3:])
