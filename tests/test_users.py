@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from onnxport.errors import FrozenValue
+from onnxport_frontend import capture
 from torch import Tensor
 
 from tests.ops.harness import Case
@@ -102,3 +103,19 @@ def test_a_number_that_a_script_returns_is_an_output_though_it_is_known():
     program = onnxport.export(function, (torch.randn(2, 3),), dynamic_axes={"x": [0]})
     assert len(program.model.graph.outputs) == 3
     assert [int(number) for number in program(torch.randn(5, 3))[1:]] == [2, 5]
+
+
+class Softmax(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return torch.softmax(x, -1)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad
+
+
+def test_sizes_after_a_call_of_an_autograd_function_are_no_facts():
+    captured = capture(Function(lambda x: Softmax.apply(x) * 2), (torch.randn(2, 3),), dynamic_axes={"x": [0]})
+    shape = captured.graph.eqns[-1].outputs[0].type.shape
+    assert not isinstance(shape[0], int)

@@ -44,7 +44,7 @@ def follow_python_call(inliner: Inliner, node: private.Node, frame: Frame) -> No
         blocks = (Block((), eqns, outputs if results is None else ()),)
         if results is None and isinstance(outputs[0], Var):
             # The body knows which sizes follow from those of the arguments; of the call itself nobody does.
-            variables = [Var(outputs[0].type)]
+            variables = [inliner.typer.like(outputs[0])]
     names = ("function", *(f"arg{index}" for index in range(len(args))))
     name = _function_name(inliner.functions, private.python_op_class(node))
     inliner.emit(node, frame, _PYTHON_OP, (name, *args), names, tuple(variables), blocks)

@@ -64,6 +64,15 @@ class Typer:
         """A value of which nothing is a fact: an input of a block, a result of one."""
         return self._make(value, shape_varies=True, elements_vary=True)
 
+    def like(self, var: Var) -> Var:
+        """A value that is another under its own name: what is no fact of the one is none of the other."""
+        result = Var(var.type, var.hint)
+        if var in self._shape_varies:
+            self._shape_varies.add(result)
+        if var in self._elements_vary:
+            self._elements_vary.add(result)
+        return result
+
     def results(self, schema: Schema | None, args: tuple[Arg, ...], values: Iterable[private.Value]) -> tuple[Var, ...]:
         """The results of a call of an operator."""
         shape_varies, elements_vary = self._judge(schema, args)
