@@ -8,6 +8,7 @@ tried from there on.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from torch.utils import _pytree as pytree
 from tests.dynamic_sizes import elementwise, layers, shapes
 from tests.dynamic_sizes.cases import Case
 from tests.node_counts.patterns import Call
+from tests.ops.harness import check
 
 OPSETS = (9, 13, 18, 21, NEWEST_OPSET)
 #: The first opset at which a computed size of 0 can be told to Reshape.
@@ -133,6 +135,22 @@ def test_refusals_name_what_is_needed(case: Case) -> None:
         with pytest.raises(OnnxExporterError, match=case.refused) as caught:
             build(captured_of(case), default_registry(), ExportOptions(Target(opset)), {})
         assert caught.value.hint or isinstance(caught.value, UnsupportedOperators), "it says what to do"
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x.cumprod(1),
+        lambda x: x.cummax(0),
+        lambda x: x.logcumsumexp(1),
+        lambda x: torch.einsum("bs,ks->bk", x, x),
+        lambda x: torch.einsum("bs,bk->sk", x, x),
+        lambda x: torch.einsum("bs,ks,bl->skl", x, x, x),
+    ],
+)
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+def test_fixed_sizes_of_0(function: Callable[[Tensor], Any], shape: tuple[int, int]) -> None:
+    check(function, (torch.zeros(shape),), opsets=OPSETS)
 
 
 def test_cases_have_names_of_their_own() -> None:

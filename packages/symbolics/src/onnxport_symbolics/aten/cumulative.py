@@ -80,7 +80,7 @@ def cumprod(op: Op, self: Value, dim: int, dtype: DType | None = None) -> Value:
     """cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor"""
     x = convert(op, self, accumulator_dtype(op, self, dtype))
     axis = op.axis(x, dim)
-    if _needs_no_scan(op, x, axis):
+    if _needs_no_scan(op, x):
         return x
 
     def step(state: Sequence[Value], item: Value) -> tuple[Sequence[Value], Sequence[Value]]:
@@ -95,7 +95,7 @@ def logcumsumexp(op: Op, self: Value, dim: int) -> Value:
     """logcumsumexp(Tensor self, int dim) -> Tensor"""
     x = as_float(op, self)
     axis = op.axis(x, dim)
-    if _needs_no_scan(op, x, axis):
+    if _needs_no_scan(op, x):
         return x
 
     def step(state: Sequence[Value], item: Value) -> tuple[Sequence[Value], Sequence[Value]]:
@@ -125,7 +125,7 @@ def _running_extreme(op: Op, x: Value, dim: int, compare: str, sign: int) -> tup
     axis = op.axis(x, dim)
     if op.rank(x) == 0:
         return x, op.const(0)
-    if _needs_no_scan(op, x, axis):
+    if _needs_no_scan(op, x):
         return x, op.cast(x, DType.INT64)
 
     def step(state: Sequence[Value], item: Value) -> tuple[Sequence[Value], Sequence[Value]]:
@@ -148,8 +148,8 @@ def _integer_limit(dtype: DType, sign: int) -> int:
     return int(limits.max if sign > 0 else limits.min)
 
 
-def _needs_no_scan(op: Op, x: Value, axis: int) -> bool:
-    return op.rank(x) == 0 or op.sizes(x)[axis] == 0
+def _needs_no_scan(op: Op, x: Value) -> bool:
+    return op.rank(x) == 0 or 0 in op.sizes(x)
 
 
 @aten("diff")

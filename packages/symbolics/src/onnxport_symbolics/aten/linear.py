@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from onnxport_ir import Value
 
 from onnxport_symbolics.aten.arithmetic import mul
-from onnxport_symbolics.op import Op
+from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.promote import Scalar, as_dtype
 from onnxport_symbolics.registry import aten
+from onnxport_symbolics.shaping import full
 
 
 @aten("mm", "bmm", "matmul", "linalg_matmul", "mv", "dot", "vdot")
@@ -106,8 +107,23 @@ def _added(op: Op, bias: Value, result: Value, beta: Scalar, alpha: Scalar) -> V
 def einsum(op: Op, equation: str, tensors: Sequence[Value], path: object = None) -> Value:
     """einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor"""
     equation = equation.replace(" ", "")
+    if any(0 in op.sizes(tensor) for tensor in tensors):
+        return _sum_of_nothing(op, equation, tensors)
     product = _matrix_product(op, equation, tensors)
     return op.Einsum(*tensors, equation=equation) if product is None else product
+
+
+def _sum_of_nothing(op: Op, equation: str, tensors: Sequence[Value]) -> Value:
+    """The result of an equation in which a size is known to be 0: zeros, if it has elements at all."""
+    terms, arrow, result = equation.partition("->")
+    if "." in equation or not arrow:
+        raise op.refuse(f"einsum {equation!r} of a tensor without elements", "Name all axes and those of the result.")
+    sizes: dict[str, Int] = {}
+    for term, tensor in zip(terms.split(","), tensors, strict=True):
+        for axis, label in enumerate(term):
+            size = op.dim(tensor, axis)
+            sizes[label] = size if sizes.get(label, 1) == 1 else sizes[label]
+    return full(op, [sizes[label] for label in result], 0, op.dtype(tensors[0]))
 
 
 def _matrix_product(op: Op, equation: str, tensors: Sequence[Value]) -> Value | None:
