@@ -70,7 +70,7 @@ def test_a_trace_unrolls_loops_and_branches():
     x = torch.arange(6.0).reshape(2, 3)
     with pytest.raises(FrozenValue, match="loops_over_rows"):
         onnxport.export(Model(loops_over_rows), (x,))
-    program = same(Model(loops_over_rows), (x,), check=False)
+    program = same(Model(loops_over_rows), (x,), check=False, on_frozen="ignore")
     assert not {"If", "Loop"} & {node.op_type for node in program.model_proto.graph.node}
 
 
@@ -300,12 +300,13 @@ def test_writes_by_index(pattern, opset):
 
 def test_all_operators_that_cannot_be_converted_are_named():
     def function(x):
-        return torch.linalg.eig(x)[0].real + torch.geqrf(x)[0]
+        factor = torch.linalg.ldl_factor(x)[0]
+        return factor + torch.ctc_loss(x.reshape(3, 1, 3), torch.tensor([[1, 2]]), [3], [2])
 
     with pytest.raises(UnsupportedOperators) as caught:
         onnxport.export(Model(function), (torch.eye(3) + 1,), check=False)
-    assert "linalg_eig" in str(caught.value)
-    assert "geqrf" in str(caught.value)
+    assert "ldl_factor" in str(caught.value)
+    assert "ctc_loss" in str(caught.value)
     assert isinstance(caught.value, RuntimeError)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import operator
 import sys
 import threading
@@ -95,6 +96,14 @@ _FUNCTIONS = {getattr(torch, name): _METHODS[name] for name in ("equal", "allclo
 _MAKERS = frozenset({torch.tensor, torch.as_tensor, torch.asarray})
 _MAKER_METHODS = ("new", "new_tensor")
 
+#: Rounding to whole numbers, for which Python asks tensors in vain: they stay tensors in a trace, as sizes are.
+_ROUNDINGS: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], Callable[[float], int]]] = {
+    "__ceil__": (torch.ceil, math.ceil),
+    "__floor__": (torch.floor, math.floor),
+    "__trunc__": (torch.trunc, math.trunc),
+    "__round__": (torch.round, round),
+}
+
 # A sentinel: the method is the class's own, and is put back by deleting what stands in for it.
 _INHERITED = object()
 
@@ -111,13 +120,15 @@ def watched_conversions(record: Recorder) -> Iterator[Watch]:
 
     def stand_in(name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
         undo.append((name, vars(torch.Tensor).get(name, _INHERITED)))
-        setattr(torch.Tensor, name, make(getattr(torch.Tensor, name)))
+        setattr(torch.Tensor, name, make(getattr(torch.Tensor, name, _missing)))
 
     try:
         for name, conversion in _METHODS.items():
             stand_in(name, functools.partial(watch.converting, conversion))
         for name in _MAKER_METHODS:
             stand_in(name, watch.making)
+        for name in _ROUNDINGS:
+            stand_in(name, functools.partial(watch.rounding, name))
         yield watch
     finally:
         for name, before in reversed(undo):
@@ -197,6 +208,17 @@ class Watch:
 
         return make
 
+    def rounding(self, name: str, _: Callable[..., Any]) -> Callable[..., Any]:
+        """A way to round a tensor of one number, which has none."""
+        in_trace, in_python = _ROUNDINGS[name]
+
+        def rounded(tensor: torch.Tensor, *digits: int | None) -> Any:
+            if self._is_on() and digits in ((), (None,)):
+                return in_trace(tensor).to(torch.int64)
+            return in_python(float(tensor), *digits)
+
+        return rounded
+
     def _is_on(self) -> bool:
         return not self.busy and threading.get_ident() == self._thread and private.is_tracing()
 
@@ -236,6 +258,10 @@ class Watch:
 
 _NEW = torch.Tensor.new
 _METHOD = type(_NEW)
+
+
+def _missing(tensor: torch.Tensor) -> Any:
+    raise TypeError(f"{type(tensor).__name__} has no such method")
 
 
 def _is_ours(conversion: Conversion, frame: FrameType) -> bool:

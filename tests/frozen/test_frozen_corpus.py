@@ -9,10 +9,11 @@ from typing import Any
 import onnxport
 import pytest
 import torch
-from corpus import CASES, Case
 from onnxport.errors import OnnxExporterError
 from onnxport_frontend import Dependence, Finding, capture
 from torch import nn
+
+from tests.frozen.frozen_corpus import CASES, Case
 
 AXES = {"x": {0: "b", 1: "n"}}
 
