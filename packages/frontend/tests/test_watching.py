@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 
 import pytest
 import torch
 from onnxport_frontend import capture
 from onnxport_frontend.interpret import interpret
+from onnxport_ir.errors import UnsafeMutation
 from torch import nn
 from torch.nn import functional as F
 
@@ -154,3 +156,95 @@ def test_sizes_that_custom_operators_take_are_found(function):
 )
 def test_other_arguments_of_operators_are_not(function):
     assert kinds(function) == []
+
+
+class Two(nn.Module):
+    """A function of ``x``, which gets a tensor of its own."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x * 2)
+
+
+def shared_storage(x):
+    y = torch.empty(0)
+    y.set_(x.untyped_storage(), 0, x.shape)
+    return y.add_(1)
+
+
+def other_data(x):
+    y = torch.zeros_like(x)
+    y.data = x
+    return y.add_(1)
+
+
+@pytest.mark.parametrize(
+    ("function", "what"),
+    [
+        (lambda x: x.resize_(2), r"Tensor\.resize_"),
+        (lambda x: x.resize_as_(torch.ones(1)), r"Tensor\.resize_as_"),
+        (lambda x: x.apply_(lambda value: value + 1), r"Tensor\.apply_"),
+        (lambda x: torch.empty(0).set_(x), r"Tensor\.set_"),
+        (lambda x: copy.copy(x).add_(1), r"copy\.copy"),
+        (lambda x: torch.from_dlpack(x).add_(1), "DLPack"),
+        (shared_storage, r"Tensor\.set_"),
+        (other_data, r"Tensor\.data"),
+    ],
+    ids=["resize", "resize_as", "apply", "set", "copy", "dlpack", "storage", "data"],
+)
+def test_what_the_trace_does_not_record_is_refused(function, what):
+    set_ = torch.Tensor.set_
+    with pytest.raises(UnsafeMutation, match=what) as caught:
+        capture(Two(function), torch.ones(2, 3))
+    assert caught.value.where is not None
+    assert caught.value.where.file in (__file__, copy.__file__)
+    assert torch.Tensor.set_ is set_
+
+
+def test_the_same_memory_is_let_through():
+    def function(x):
+        x.data = x.data
+        return x + torch.ones(3)
+
+    (result,) = interpret(capture(Two(function), torch.ones(2, 3)).graph, [torch.ones(2, 3)])
+    assert torch.equal(result, torch.full((2, 3), 3.0))
+
+
+def test_a_deep_copy_is_an_operator():
+    def function(x):
+        twin = copy.deepcopy([x, x])
+        x.add_(1)
+        return x + twin[0] + twin[1]
+
+    (result,) = interpret(capture(Two(function), torch.ones(2, 3)).graph, [torch.full((2, 3), 5.0)])
+    assert torch.equal(result, torch.full((2, 3), 31.0))
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (2, 3, 4)])
+@pytest.mark.parametrize("function", [torch.atleast_1d, torch.atleast_2d, torch.atleast_3d])
+def test_a_write_to_what_atleast_gives_is_kept(function, shape):
+    class Model(nn.Module):
+        def forward(self, x):
+            base = x * 2
+            function(base).add_(1)
+            several = function(base, x)
+            several[0].mul_(2)
+            return base * 1, several[1].sum(), function(base)
+
+    x = torch.ones(shape)
+    for got, wanted in zip(interpret(capture(Model(), (x,)).graph, [x]), Model()(x), strict=True):
+        assert torch.equal(got, wanted)
+        assert got.shape == wanted.shape
+
+
+def test_a_write_that_a_result_of_another_shape_shares_is_refused():
+    def function(x):
+        torch.einsum("ij->ji", x).add_(1)
+        return x * 1
+
+    with pytest.raises(UnsafeMutation, match="shares its memory with a result of einsum"):
+        capture(Two(function), torch.ones(2, 3))
+    capture(Two(lambda x: torch.einsum("ij->ji", x) + 1), torch.ones(2, 3))

@@ -51,7 +51,6 @@ _UNRECORDED = {
 _OF_TORCH = frozenset({"aten", "prim", "prims"})
 #: An operator, and all overloads of one.
 _OPERATORS = (private.OpOverload, type(torch.ops.aten.relu))
-_STORAGES = (torch.Tensor.untyped_storage, torch.Tensor.storage)
 
 
 def _functions(names: Iterable[str]) -> frozenset[Callable[..., Any]]:
@@ -72,8 +71,6 @@ class Watching(TorchFunctionMode):
         super().__init__()
         # Memory that came back in another form: the tensor, how often it had been written to, from what, and where.
         self._handed_back: list[tuple[torch.Tensor, int | None, str, Place | None]] = []
-        # Where the storages lie that the model has asked for.
-        self._storages: set[int] = set()
 
     def __torch_function__(
         self,
@@ -99,8 +96,6 @@ class Watching(TorchFunctionMode):
             return _deep_copy(args[0], args[1])
         elif func in _UNRECORDED:
             raise _untraceable(_UNRECORDED[func])
-        elif func in _STORAGES:
-            return self._storage(func(*args))
         elif func in _AT_LEAST:
             return _at_least(_AT_LEAST[func], args)
         elif func in _HAND_BACK:
@@ -124,21 +119,14 @@ class Watching(TorchFunctionMode):
                     self._handed_back.append((tensor, writes, func.__name__, _here()))
         return result
 
-    def _storage(self, storage: Any) -> Any:
-        self._storages.add(storage.data_ptr())
-        return storage
-
     def __enter__(self) -> Watching:
         """Begin the mode; the caller holds the tracing lock."""
         thread = threading.get_ident()
 
-        def set_(tensor: torch.Tensor, source: Any = None, *args: Any, **kwargs: Any) -> torch.Tensor:
-            """Refuse the memory of a tensor of the trace; other memory, of a tensor that is loaded, is none of it."""
-            is_traced = isinstance(source, torch.Tensor) or (source is not None and source.data_ptr() in self._storages)
-            if is_traced and threading.get_ident() == thread:
+        def set_(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+            if threading.get_ident() == thread:
                 raise _untraceable("Tensor.set_, or a copy made by copy.copy")
-            given = () if source is None else (source,)
-            return super(torch.Tensor, tensor).set_(*given, *args, **kwargs)
+            return super(torch.Tensor, tensor).set_(*args, **kwargs)
 
         # No mode sees this method. The class of C has it; a method of the same name here comes first.
         torch.Tensor.set_ = set_  # type: ignore[method-assign, assignment]  # taken away again at the end

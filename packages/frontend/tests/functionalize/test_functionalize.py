@@ -541,3 +541,83 @@ def test_a_function_with_a_body_of_its_own(tools):
 
     graph = functionalize(tools.raw_graph(Plain(f), [x34()]))
     assert ops(graph)[-1] == "add"
+
+
+def test_an_assigned_value_keeps_its_dynamic_sizes(tools):
+    class Model(torch.nn.Module):
+        def forward(self, x, y):
+            z = x * 1
+            z[:] = y
+            z[0] = y[None, None]
+            z[torch.tensor([1, 2])] = y[None] * 2
+            return z
+
+    x, y = torch.ones(3, 4), torch.arange(4.0)
+    graph = functionalize(tools.raw_graph(Model(), [x, y], dynamic_axes={"x": [0, 1], "y": [0]}))
+    for rows, columns in ((3, 4), (5, 2)):
+        call = torch.ones(rows, columns), torch.arange(float(columns)) + 1
+        (result,) = tools.run_captured(graph, call)
+        assert tools.same(result, Model()(*call))
+
+
+def test_an_expansion_that_repeats_nothing_is_written_through(tools):
+    def function(x, y):
+        z = x * 1
+        torch.broadcast_to(z, (z.shape[0], y.shape[0])).add_(y)
+        z.unsqueeze(0).expand(1, -1, -1).mul_(2)
+        return z
+
+    args = torch.ones(3, 4), torch.arange(4.0)
+    graph = functionalize(tools.raw_graph(Plain(function), args, dynamic_axes={"args.0": [0, 1], "args.1": [0]}))
+    for rows, columns in ((3, 4), (5, 2)):
+        call = torch.ones(rows, columns), torch.arange(float(columns))
+        (result,) = tools.run_captured(graph, call)
+        assert tools.same(result, function(*call))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "v = x.t().long()\n    x.add_(1)\n    return v, x",
+        "v = (x + 1).flip(0)\n    w = v.double()\n    v.add_(1)\n    return v, w",
+        "v = torch.stack([x, x])\n    w = v.to(torch.int32)\n    v.neg_()\n    return v, w",
+        "v = x > 1\n    w = v.float()\n    v.logical_not_()\n    return v, w",
+    ],
+)
+def test_a_conversion_of_a_known_type_is_another_tensor(tools, text):
+    script = torch.jit.CompilationUnit(f"def f(x):\n    {text}\n").f
+    x = torch.arange(6.0).reshape(2, 3)
+    graph = functionalize(tools.raw_graph(script, [x]))
+    for got, wanted in zip(tools.run_captured(graph, [x]), script(x.clone()), strict=True):
+        assert tools.same(got, wanted)
+
+
+def test_a_source_that_shares_memory_is_refused(tools):
+    def function(x):
+        z = x * 1
+        z.masked_scatter_(z > 0, z)
+        return z
+
+    with pytest.raises(UnsafeMutation, match="its source may share memory"):
+        functionalize(tools.raw_graph(Plain(function), [torch.ones(3)]))
+
+
+def test_a_shape_changed_in_place_is_not_missed_by_what_may_be_the_same_tensor(tools):
+    script = torch.jit.CompilationUnit("def f(x, y):\n    v = x.type_as(y)\n    x.unsqueeze_(0)\n    return x, v\n").f
+    with pytest.raises(UnsafeMutation, match="may or may not be the same one"):
+        functionalize(tools.raw_graph(script, [torch.ones(3), torch.ones(3)]))
+
+
+def test_loops_in_loops_with_a_name_that_moves_on(tools):
+    text = """
+def f(x):
+    z = x * 1
+    for i in range(2):
+        for j in range(2):
+            z[j] += 1
+        z = z.clone()
+    return z
+"""
+    script, x = torch.jit.CompilationUnit(text).f, torch.arange(6.0).reshape(2, 3)
+    (result,) = tools.run_captured(functionalize(tools.raw_graph(script, [x])), [x])
+    assert tools.same(result, script(x))
