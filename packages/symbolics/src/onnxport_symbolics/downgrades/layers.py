@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from onnxport_ir import DType, Value
@@ -112,6 +113,7 @@ def average_pool_without_dilations(op: Op, call: Call) -> Call:
 @downgrade("AveragePool", at=10)
 def average_pool_without_ceil_mode(op: Op, call: Call) -> Call:
     """There was no ceil_mode; rounding up is done by padding at the end."""
+    behind: Sequence[int] = ()
     if call.attributes.get("ceil_mode", 0) and call.attributes.get("count_include_pad", 0):
         pads = call.attributes.pop("pads", None)
         call.attributes.pop("count_include_pad")
@@ -120,7 +122,8 @@ def average_pool_without_ceil_mode(op: Op, call: Call) -> Call:
             half = len(pads) // 2
             full = [0, 0, *pads[:half], 0, 0, *pads[half:]]
             call.operands[0] = op.Pad(first(call), full)
-    return _rounded_up(op, call, 10)
+            behind = pads[half:]
+    return _rounded_up(op, call, 10, behind)
 
 
 @downgrade("LpPool", at=18)
@@ -136,8 +139,15 @@ def _undilated(op: Op, call: Call, at: int) -> Call:
     return call
 
 
-def _rounded_up(op: Op, call: Call, at: int) -> Call:
-    """The call without ceil_mode, padded so far that the last window ends where rounding up would have it end."""
+def _rounded_up(op: Op, call: Call, at: int, behind: Sequence[int] = ()) -> Call:
+    """The call without ceil_mode, padded so far that the last window ends where rounding up would have it end.
+
+    Args:
+        op: the builder.
+        call: the call.
+        at: the opset that has ceil_mode.
+        behind: how many of the last elements along each axis are padding, in which no window begins.
+    """
     if not call.attributes.pop("ceil_mode", 0):
         return call
     kernel = call.attributes["kernel_shape"]
@@ -153,7 +163,7 @@ def _rounded_up(op: Op, call: Call, at: int) -> Call:
             raise op.needs_opset(f"{call.op_type} with ceil_mode=1 along a dynamic axis", at)
         start, end = pads[index], pads[index + len(kernel)]
         count = -(-(size + start + end - window) // stride) + 1
-        if (count - 1) * stride >= size + start:
+        if (count - 1) * stride >= size + start - (behind[index] if behind else 0):
             # The last window must begin inside the input or the padding before it.
             count -= 1
         pads[index + len(kernel)] = max(end, (count - 1) * stride + window - size - start)
