@@ -119,3 +119,12 @@ def test_sizes_after_a_call_of_an_autograd_function_are_no_facts():
     captured = capture(Function(lambda x: Softmax.apply(x) * 2), (torch.randn(2, 3),), dynamic_axes={"x": [0]})
     shape = captured.graph.eqns[-1].outputs[0].type.shape
     assert not isinstance(shape[0], int)
+
+
+def test_what_is_sorted_in_the_example_is_so_in_the_check():
+    def function(x):
+        return torch.searchsorted(x, x * 1.01), x[:, 1:] - x[:, :-1]
+
+    depths = torch.sort(torch.rand(4, 8) + 2, -1).values
+    program = onnxport.export(Function(function), (depths,), dynamic_axes={"x": [0, 1]})
+    assert program.checked.sizes is not None

@@ -79,16 +79,16 @@ def _has_one_sign(value: Any) -> bool:
 def _varied(captured: Captured, item: Input, sizes: Mapping[str, int], mirrored: bool) -> Any:
     """The example of an input with its elements repeated up to the wanted sizes: they stay values the model takes.
 
-    The copies of floats differ by their scale, and indices that are in order stay so: equal scores would have no
-    order that two programs agree on, and lengths and offsets must be sorted.
+    The copies of floats differ by their scale, and what is in order along an axis stays so: equal scores would have
+    no order that two programs agree on, and lengths, offsets and distances along a ray must be sorted.
     """
     example = captured.example_inputs[item.name]
     shape = item.var.type.shape if isinstance(item.var.type, TensorType) else None
     if not isinstance(example, torch.Tensor) or shape is None:
         return example
     floating = example.dtype.is_floating_point
-    order = None if floating else _order(example)
     scaled = floating and bool((example != example.round()).any())
+    orders = [(axis, _order(example, axis)) for axis in range(example.dim())]
     for axis, dim in enumerate(shape):
         wanted = evaluate(dim, sizes)
         size = example.shape[axis]
@@ -98,18 +98,23 @@ def _varied(captured: Captured, item: Input, sizes: Mapping[str, int], mirrored:
             if scaled:
                 copies = (places // size).to(example.dtype).reshape([-1] + [1] * (example.dim() - axis - 1))
                 example = example * (1 - (0.03 + 0.01 * axis) * copies / (1 + copies))
-    if order is not None:
-        example = example.sort(descending=order).values
-    return _mirrored(example) if mirrored and floating and example.numel() else example
+    if mirrored and floating and example.numel():
+        example = _mirrored(example)
+    for axis, order in orders:
+        if order is not None:
+            example = example.sort(dim=axis, descending=order).values
+    return example
 
 
-def _order(example: torch.Tensor) -> bool | None:
-    """Whether the elements of a rank-1 tensor descend; None where they are in no order."""
-    if example.dim() != 1 or example.shape[0] < 2 or example.dtype is torch.bool:
+def _order(example: torch.Tensor, axis: int) -> bool | None:
+    """Whether the elements along an axis descend; None where they are in no order, or there are too few to tell."""
+    count = example.shape[axis]
+    if count < (2 if example.dim() == 1 else 3) or example.dtype is torch.bool or example.is_complex():
         return None
-    if bool((example[1:] >= example[:-1]).all()):
+    before, after = example.narrow(axis, 0, count - 1), example.narrow(axis, 1, count - 1)
+    if bool((after >= before).all()):
         return False
-    return True if bool((example[1:] <= example[:-1]).all()) else None
+    return True if bool((after <= before).all()) else None
 
 
 def _mirrored(example: torch.Tensor) -> torch.Tensor:
