@@ -560,3 +560,67 @@ def total_of_another_element_type(x, n: int):
     for i in range(n):
         total = total + x.sum()
     return total
+
+
+@program((X, 3), (Y, 0), (X, 1), since=13)
+def tuples_appended_in_loop(x, n: int):
+    a: List[Tuple[torch.Tensor, int]] = []
+    for i in range(n):
+        a.append((x + i, i))
+    total = x
+    for t, i in a:
+        total = total + t * i
+    return total, len(a)
+
+
+@program((X, 3), (Y, 1), since=13)
+def beams(x, n: int):
+    found: List[Tuple[torch.Tensor, float]] = [(x, 0.5)]
+    for i in range(n):
+        t, s = found[-1]
+        found.append((t * 2, s + i))
+    b, c = found[-1], found[n - 1]
+    return b[0] * b[1], len(found), c[0], c[1]
+
+
+@program((X, 1), (X, -1), since=11)
+def tuples_by_index(x, i: int):
+    a = [(x, 1), (x * 2, 5), (x * 3, 7)]
+    t, k = a[i]
+    return t * k
+
+
+@program((X, 3), (Y, 1), since=13)
+def tuples_in_tuples_written(x, n: int):
+    a = [(x, 1, (x, 0.5))]
+    for i in range(n):
+        a.append((x + i, i, (x * i, 0.25)))
+    a.insert(1, (x * 5, 9, (x, 1.5)))
+    a[-1] = (x * 7, 8, (x * 3, 2.5))
+    t, k, p = a.pop()
+    a.extend([(t, k, p), (t * 2, k, p)])
+    u = a.pop(1)
+    b = a[-2]
+    a.reverse()
+    return t * k * p[0] * p[1], u[0], len(a), b[2][0], a[0][1]
+
+
+@program((X, 3), (Y, 2), since=13)
+def tuples_turned_and_joined(x, n: int):
+    a = [(x, 1)]
+    if n > 2:
+        a.append((x * 2, 2))
+    b = a[1:] + a
+    c = b * 2
+    c.extend(a)
+    d = [(x, 5)]
+    d.extend(b)
+    return len(b), len(c), b[-1][0], c[1][1], len(d), d[-1][1], a[: n - 1][-1][0]
+
+
+@program((X, 3), (Y, 1), refused="list of lists")
+def lists_appended_in_loop(x, n: int):
+    found: List[List[torch.Tensor]] = []
+    for i in range(n):
+        found.append([x, x + i])
+    return len(found), found[0][1]

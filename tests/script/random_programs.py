@@ -93,7 +93,7 @@ EXPRESSIONS = {
         "($K | 1)",
         "(($K << 1) % 9)",
         "int($F / $c)",
-        "(int($t.argmax()) % 4)",
+        "(int(($t > $x).sum()) % 4)",
         "int(math.pow(2, min(abs($K), 4)))",
         "(int($u.max()) % 3)",
     ],

@@ -18,6 +18,7 @@ from onnxport_symbolics.binder import Lowered
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.structures import (
     UNINITIALIZED,
+    Columns,
     ListCell,
     Maybe,
     Poisoned,
@@ -25,6 +26,7 @@ from onnxport_symbolics.structures import (
     as_element,
     as_sequence,
     as_vector,
+    columns_of,
     contents_once,
 )
 
@@ -60,6 +62,13 @@ class AsList:
 
 
 @dataclass(frozen=True, slots=True)
+class InColumns:
+    """A list of tuples, as one list for each place in the tuples."""
+
+    items: tuple[Layout, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AsMaybe:
     """A truth value, and what is there if it is true."""
 
@@ -71,7 +80,7 @@ class Nothing:
     """A value that is never read."""
 
 
-Layout = Known | Leaf | Several | AsList | AsMaybe | Nothing
+Layout = Known | Leaf | Several | AsList | InColumns | AsMaybe | Nothing
 
 
 class Planner:
@@ -105,6 +114,8 @@ class Planner:
                 return Known(lowered)
             case ListCell():
                 return AsList(self._list(lowered.content, lowered.element, changes), lowered.element)
+            case Columns():
+                return self._list(lowered, kind.element if isinstance(kind, SequenceType) else None, changes)
             case Maybe():
                 return AsMaybe(self.layout(lowered.value, _inner(kind), changes=changes))
             case tuple():
@@ -130,11 +141,15 @@ class Planner:
             return Leaf(TensorType(dtype, ()))
         return Leaf(value.value_type, isinstance(kind, SequenceType))
 
-    def _list(self, content: Lowered, element: AnyType, changes: bool) -> Layout:
+    def _list(self, content: Lowered, element: AnyType | None, changes: bool) -> Layout:
         if isinstance(content, Poisoned | LoweringError):
             return Known(content)
         if isinstance(content, Value):
             return Leaf(content.value_type, is_list=True)
+        if isinstance(content, Columns):
+            kinds = element.elements if isinstance(element, TupleType) else ()
+            pairs = zip(content.parts, kinds, strict=True)
+            return InColumns(tuple(self._list(part, kind, changes) for part, kind in pairs))
         return Several(tuple(self.layout(item, element, changes=changes) for item in content))
 
     def join(self, left: Layout, right: Layout, kind: AnyType | None) -> Layout:
@@ -177,8 +192,26 @@ class Planner:
         if isinstance(left, Several) and isinstance(right, Several) and len(left.items) == len(right.items):
             pairs = zip(left.items, right.items, strict=True)
             return Several(tuple(self.join(a, b, element) for a, b in pairs))
+        if isinstance(element, TupleType):
+            columns = [self._columns(side, element) for side in (left, right)]
+            triples = zip(*columns, element.elements, strict=True)
+            return InColumns(tuple(self._join_columns(a, b, kind) for a, b, kind in triples))
         types = [self._list_type(side, element) for side in (left, right)]
         return Leaf(self._join_types(*types), is_list=True)
+
+    def _columns(self, layout: Layout, element: TupleType) -> tuple[Layout, ...]:
+        if isinstance(layout, InColumns):
+            return layout.items
+        rows = layout.items if isinstance(layout, Several) else ()
+        if not isinstance(layout, Several) or not all(isinstance(row, Several) for row in rows):
+            raise self.op.refuse(f"a list of {_plural(element)} whose length depends on the input")
+        places = range(len(element.elements))
+        return tuple(Several(tuple(row.items[i] for row in rows if isinstance(row, Several))) for i in places)
+
+    def _join_columns(self, left: Layout, right: Layout, element: AnyType) -> Layout:
+        if isinstance(element, TupleType):
+            return self._join_lists(left, right, element)
+        return Leaf(self._join_types(*(self._list_type(side, element) for side in (left, right))), is_list=True)
 
     def _list_type(self, layout: Layout, element: AnyType) -> ValueType | None:
         """The type of the value that holds a list whose length changes; None if an empty list says nothing."""
@@ -257,7 +290,7 @@ def leaves(layout: Layout) -> Iterator[ValueType]:
     match layout:
         case Leaf():
             yield layout.type
-        case Several():
+        case Several() | InColumns():
             for item in layout.items:
                 yield from leaves(item)
         case AsList():
@@ -275,6 +308,9 @@ def pack(op: Op, layout: Layout, lowered: Lowered) -> list[Value]:
         case Several():
             items = (lowered,) * len(layout.items) if isinstance(lowered, Uninitialized) else contents_once(lowered)
             return [value for inner, item in zip(layout.items, items, strict=True) for value in pack(op, inner, item)]
+        case InColumns():
+            columns = columns_of(contents_once(lowered), len(layout.items))
+            return [value for inner, part in zip(layout.items, columns, strict=True) for value in pack(op, inner, part)]
         case AsList():
             return pack(op, layout.content, lowered.content if isinstance(lowered, ListCell) else lowered)
         case AsMaybe():
@@ -297,6 +333,8 @@ def unpack(layout: Layout, values: Iterator[Value], depth: int) -> Lowered:
             return tuple(unpack(item, values, depth) for item in layout.items)
         case AsList():
             return ListCell(unpack(layout.content, values, depth), layout.element, depth)
+        case InColumns():
+            return Columns(tuple(unpack(item, values, depth) for item in layout.items))
         case AsMaybe():
             return Maybe(next(values), unpack(layout.value, values, depth))
         case Nothing():

@@ -13,7 +13,7 @@ from onnxport_ir.errors import LoweringError
 
 from onnxport_symbolics.binder import Lowered
 from onnxport_symbolics.emitter import Scope
-from onnxport_symbolics.layouts import AsList, Known, Layout, Leaf, Planner, leaves, pack, unpack
+from onnxport_symbolics.layouts import AsList, InColumns, Known, Layout, Leaf, Planner, leaves, pack, unpack
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.structures import UNINITIALIZED, ListCell, ModelRaises, cells_of, entangle, holding, sources_of
 
@@ -272,5 +272,5 @@ class _Kept:
 def _grows(layout: Layout) -> bool:
     """Whether a list is carried whose length is not known."""
     if isinstance(layout, AsList):
-        return isinstance(layout.content, Leaf) or _grows(layout.content)
+        return isinstance(layout.content, Leaf | InColumns) or _grows(layout.content)
     return isinstance(layout, Leaf) and layout.is_list

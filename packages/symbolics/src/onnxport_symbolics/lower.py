@@ -58,12 +58,14 @@ from onnxport_symbolics.script_lists import HAND_ON, PICKS, WRITES, as_content
 from onnxport_symbolics.structures import (
     POISONED,
     TAKES_MAYBE,
+    Columns,
     ListCell,
     Maybe,
     ModelRaises,
     Poisoned,
     contents,
     contents_once,
+    is_list_value,
     raise_refused,
 )
 from onnxport_symbolics.target import Target
@@ -309,11 +311,10 @@ class Lowering:
         return (POISONED,) * (len(eqn.outputs) if count is None else count)
 
     def _as_list(self, result: Lowered, kind: AnyType) -> Lowered:
-        if isinstance(kind, SequenceType) and (
-            isinstance(result, tuple) or (isinstance(result, Value) and (result.is_sequence or result.rank == 1))
-        ):
-            return ListCell(result, kind.element, self.op.depth)
-        return result
+        if not isinstance(kind, SequenceType):
+            return result
+        is_list = isinstance(result, tuple | Columns) or (isinstance(result, Value) and is_list_value(result))
+        return ListCell(result, kind.element, self.op.depth) if is_list else result
 
     def as_value(self, lowered: Lowered, var_type: AnyType | None = None) -> Value:
         """A lowered argument as a value: numbers become constants.

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from onnxport_ir import DType, Eqn, ScalarType, Value
 from onnxport_ir.errors import LoweringError, NeedsStatic
-from onnxport_ir.types import AnyType, scalar_dtype
+from onnxport_ir.types import AnyType, TupleType, scalar_dtype
 
 from onnxport_symbolics import dynamic_lists
 from onnxport_symbolics.binder import Lowered
-from onnxport_symbolics.op import Op
-from onnxport_symbolics.structures import ListCell, as_sequence, as_vector, contents, contents_once
+from onnxport_symbolics.op import Int, Op
+from onnxport_symbolics.structures import Columns, ListCell, as_sequence, as_vector, columns_of, contents, contents_once
 
 if TYPE_CHECKING:
     from onnxport_symbolics.lower import Lowering
@@ -54,9 +54,24 @@ def as_content(op: Op, content: Lowered, element: AnyType) -> Value:
         return content
     if isinstance(element, ScalarType):
         return as_vector(op, contents(content), _scalar_dtype(op, element))
-    if any(isinstance(item, ListCell | tuple) or item is None for item in content):
+    if isinstance(content, Columns) or any(isinstance(item, ListCell | tuple) or item is None for item in content):
         raise NeedsStatic("an index into a list of lists, tuples or None that depends on the input", where=op.place)
     return as_sequence(op, content, None)
+
+
+def by_columns(items: Lowered, element: TupleType, change: Callable[[Lowered, AnyType, int], Lowered]) -> Columns:
+    """A list of tuples whose length depends on the input, changed column by column."""
+    parts = zip(columns_of(items, len(element.elements)), element.elements, strict=True)
+    return Columns(tuple(change(part, kind, index) for index, (part, kind) in enumerate(parts)))
+
+
+def part_of(
+    op: Op, items: Lowered, bounds: tuple[Int | None, Int | None], step: Int, element: AnyType
+) -> Value | Columns:
+    """A part of a list whose length, or that of the part, depends on the input."""
+    if isinstance(element, TupleType):
+        return by_columns(items, element, lambda part, kind, _: part_of(op, part, bounds, step, kind))
+    return dynamic_lists.part(op, as_content(op, items, element), *bounds, step)
 
 
 def _dtype(op: Op, cell: ListCell) -> DType:
@@ -115,6 +130,9 @@ def _extend(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered,
 
 def joined(op: Op, left: Lowered, right: Lowered, element: AnyType) -> Lowered:
     """The elements of one list, then those of another."""
+    if isinstance(element, TupleType) and (isinstance(left, Columns) or isinstance(right, Columns)):
+        others = columns_of(right, len(element.elements))
+        return by_columns(left, element, lambda part, kind, index: joined(op, part, others[index], kind))
     if isinstance(left, tuple) and isinstance(right, tuple):
         return (*left, *right)
     if isinstance(element, ScalarType):
@@ -173,7 +191,7 @@ def _clear(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, 
 def _reverse(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:
     if isinstance(cell.content, tuple):
         return cell.content[::-1], cell
-    return dynamic_lists.part(op, cell.content, None, None, -1), cell
+    return part_of(op, cell.content, (None, None), -1, cell.element), cell
 
 
 def _repeat(op: Op, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:
@@ -184,6 +202,8 @@ def repeated(op: Op, items: Lowered, count: Lowered, element: AnyType) -> Lowere
     """A list that many times."""
     if isinstance(items, tuple) and not isinstance(count, Value):
         return items * count
+    if isinstance(element, TupleType):
+        return by_columns(items, element, lambda part, kind, _: repeated(op, part, count, kind))
     return dynamic_lists.repeated(op, as_content(op, items, element), count)
 
 
@@ -253,9 +273,37 @@ def _write(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...] | None:
     if any(map(lowering.is_poisoned, (cell, *args))):
         lowering.write(cell, lowering.poisoned(eqn, 1)[0])
         return lowering.poisoned(eqn)
-    content, result = _WRITES[eqn.op.base](lowering.op, cell, args)
+    content, result = _written(lowering.op, _WRITES[eqn.op.base], cell, args)
     lowering.write(cell, content)
     return (result,) if eqn.outputs else ()
+
+
+#: Which argument is an element, or a list of them.
+_ITEMS: dict[_Write, int] = {_append: 0, _insert: 1, _set_item: 1, _extend: 0}
+
+
+def _written(op: Op, write: _Write, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:
+    """What a list holds after a write, and the result; a list of tuples in columns is written column by column."""
+    content, kinds = cell.content, cell.element
+    is_open = isinstance(content, tuple) and any(isinstance(arg, Value) and arg.const is None for arg in args[:-1])
+    if not isinstance(kinds, TupleType) or not (isinstance(content, Columns) or (is_open and write is _set_item)):
+        return write(op, cell, args)
+    count, place = len(kinds.elements), _ITEMS.get(write)
+    found = []
+    for index, (part, kind) in enumerate(zip(columns_of(content, count), kinds.elements, strict=True)):
+        given = [
+            arg
+            if position != place
+            else columns_of(contents_once(arg), count)[index]
+            if write is _extend
+            else arg[index]
+            for position, arg in enumerate(args)
+        ]
+        found.append(_written(op, write, ListCell(part, kind, cell.depth), tuple(given)))
+    contents_after = Columns(tuple(after for after, _ in found))
+    if write is _pop:
+        return contents_after, tuple(result for _, result in found)
+    return contents_after, None if write is _delete else cell
 
 
 def _construct(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...]:

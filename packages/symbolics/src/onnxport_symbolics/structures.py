@@ -24,7 +24,8 @@ class ListCell:
     """A list of the script language; who holds the list sees what others write to it.
 
     Attributes:
-        content: a tuple where the length is known; else an ONNX sequence, or a tensor of rank 1 for numbers.
+        content: a tuple where the length is known; else an ONNX sequence, a tensor of rank 1 for numbers, or
+            :class:`Columns` for tuples.
         element: the type of the elements.
         depth: how many blocks are around the place where it was made.
         twins: lists that may be this one under another name: a write to one leaves the content of the others open.
@@ -34,6 +35,17 @@ class ListCell:
     element: AnyType
     depth: int
     twins: set[ListCell] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """The content of a list of tuples whose length depends on the input: a list for each place in the tuples.
+
+    Attributes:
+        parts: the content of each of these lists.
+    """
+
+    parts: tuple[Lowered, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +84,11 @@ class Uninitialized:
 
 
 UNINITIALIZED = Uninitialized()
+
+
+def is_list_value(value: Value) -> bool:
+    """Whether a value can be the content of a list: a sequence, or a vector of numbers."""
+    return value.is_sequence or value.rank == 1
 
 
 def contents(lowered: Lowered) -> Lowered:
@@ -126,6 +143,15 @@ def as_element(op: Op, lowered: Lowered, dtype: DType | None) -> Value:
     if isinstance(lowered, bool | int | float):
         return op.const(lowered, dtype)
     raise op.refuse(f"{lowered!r} as a value that depends on the input")
+
+
+def columns_of(content: Lowered, count: int) -> tuple[Lowered, ...]:
+    """A list of tuples as a list for each of the ``count`` places in the tuples."""
+    if isinstance(content, Columns):
+        return content.parts
+    if isinstance(content, Uninitialized):
+        return (content,) * count
+    return tuple(tuple(row[index] for row in content) for index in range(count))
 
 
 def cells_of(lowered: Lowered) -> Iterator[ListCell]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from onnxport_ir import DType, ScalarType, SequenceType, TensorLiteral, TensorType, Value
 from onnxport_ir.errors import NeedsStatic
-from onnxport_ir.types import AnyType, scalar_dtype
+from onnxport_ir.types import AnyType, TupleType, scalar_dtype
 
 from onnxport_symbolics import dynamic_lists
 from onnxport_symbolics.aten import slicing
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten, prim
-from onnxport_symbolics.script_lists import as_content, joined, repeated, sorted_items
-from onnxport_symbolics.structures import as_sequence, as_vector
+from onnxport_symbolics.script_lists import as_content, joined, part_of, repeated, sorted_items
+from onnxport_symbolics.structures import Columns, as_sequence, as_vector, columns_of
 
 
 def elements(op: Op, items: object) -> tuple[object, ...]:
@@ -61,12 +61,27 @@ def get_item(op: Op, list: object, idx: Int) -> object:
         return op.SequenceAt(list, op.scalar(idx, DType.INT64))
     if isinstance(list, Value) and list.rank == 1:
         return op.Gather(list, op.scalar(idx, DType.INT64))
+    kind = op.expected[0] if op.expected else None
+    if isinstance(kind, TupleType) and (isinstance(list, Columns) or (isinstance(idx, Value) and idx.const is None)):
+        return _row(op, list, kind, idx)
     items = elements(op, list)
     if isinstance(idx, Value):
         return _chosen(op, items, idx)
     if not -len(items) <= idx < len(items):
         raise op.refuse(f"index {idx} of a list of {len(items)}")
     return items[idx]
+
+
+def _row(op: Op, rows: object, kind: TupleType, index: Int) -> tuple[object, ...]:
+    """A tuple of a list of tuples."""
+    found: list[object] = []
+    for part, inner in zip(columns_of(rows, len(kind.elements)), kind.elements, strict=True):
+        if isinstance(inner, TupleType):
+            found.append(_row(op, part, inner, index))
+            continue
+        items, where = as_content(op, part, inner), op.scalar(index, DType.INT64)
+        found.append(op.SequenceAt(items, where) if items.is_sequence else op.Gather(items, where))
+    return tuple(found)
 
 
 def _chosen(op: Op, items: tuple[object, ...], index: Value) -> Value:
@@ -89,6 +104,8 @@ def length(op: Op, a: object = None, t: Value | None = None, s: str | None = Non
         if not op.rank(t):
             raise op.refuse("the length of a tensor of rank 0")
         return op.dim(t, 0)
+    while isinstance(a, Columns):
+        a = a.parts[0]
     if isinstance(a, Value) and a.is_sequence:
         return op.SequenceLength(a)
     if isinstance(a, Value) and a.rank == 1:
@@ -106,7 +123,7 @@ def slice_list(op: Op, l: object, start: Int | None, end: Int | None, step: Int)
         and not isinstance(step, Value)
     ):
         return l[start:end:step]
-    return dynamic_lists.part(op, as_content(op, l, _element(op)), start, end, step)
+    return part_of(op, l, (start, end), step, _element(op))
 
 
 def _element(op: Op) -> AnyType:
