@@ -79,6 +79,12 @@ CASES = [
     _steps("lstm cell", Cell(nn.LSTMCell(4, 3))),
     _steps("gru cell", Cell(nn.GRUCell(4, 3))),
     _steps("rnn cell", Cell(nn.RNNCell(4, 3, nonlinearity="relu"))),
+    _steps("projected lstm", nn.LSTM(4, 3, proj_size=2, num_layers=2), since=8),
+    _steps(
+        "projected lstm, both ways", nn.LSTM(4, 3, proj_size=2, num_layers=2, bidirectional=True, bias=False), since=9
+    ),
+    Case("projected lstm, batch first", nn.LSTM(4, 3, proj_size=2, batch_first=True), *_STEPS, since=8),
+    Case("packed lstm with projections", Packed(nn.LSTM(4, 3, proj_size=2, bidirectional=True)), *_LENGTHS, since=9),
     Case("packed lstm", Packed(nn.LSTM(4, 3, bidirectional=True, num_layers=2)), *_LENGTHS),
     Case("packed gru, batch first", Packed(nn.GRU(4, 3, batch_first=True), batch_first=True), *_LENGTHS),
     Case("packed rnn, unsorted", Packed(nn.RNN(4, 3), is_sorted=False), *_LENGTHS, since=11),

@@ -27,10 +27,10 @@ def lstm_cell(
     input (N, C), hx two of (N, H).
     """
     gates = op.Add(linear(op, input, w_ih, b_ih), linear(op, hx[0], w_hh, b_hh))
-    return _lstm_step(op, gates, hx[1])
+    return lstm_step(op, gates, hx[1])
 
 
-def _lstm_step(op: Op, gates: Value, cell: Value) -> tuple[Value, Value]:
+def lstm_step(op: Op, gates: Value, cell: Value) -> tuple[Value, Value]:
     """The new hidden and cell states; gates (N, 4 * H): input, forget, cell, output."""
     inward, forget, new, outward = op.multi("Split", 4, gates, axis=-1, num_outputs=4)
     kept = op.Mul(op.Sigmoid(forget), cell)
@@ -87,7 +87,7 @@ def fused_lstm_cell(
     The third result serves a backward pass.
     """
     gates = op.Add(_biased(op, input_gates, input_bias), _biased(op, hidden_gates, hidden_bias))
-    return *_lstm_step(op, gates, cx), op.refuse("the workspace of _thnn_fused_lstm_cell")
+    return *lstm_step(op, gates, cx), op.refuse("the workspace of _thnn_fused_lstm_cell")
 
 
 @aten("_thnn_fused_gru_cell")

@@ -12,6 +12,7 @@ from onnxport_ir import DType, Value
 
 from onnxport_symbolics.aten.casts import dropout as dropout_of
 from onnxport_symbolics.aten.packed import packed_like, unpacked
+from onnxport_symbolics.aten.projected import run_projected
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.registry import aten
 from onnxport_symbolics.shaping import slice_axis
@@ -59,15 +60,10 @@ class Network:
         """1 or 2."""
         return 2 if self.bidirectional else 1
 
-    def check(self, op: Op) -> None:
-        """Refuse what is no plain network.
-
-        Raises:
-            UnsupportedCase: for an LSTM with projections, which ONNX does not have.
-        """
-        expected = self.num_layers * self.directions * (4 if self.has_biases else 2)
-        if len(self.params) != expected:
-            raise op.refuse("an LSTM with projections", "Use proj_size=0.")
+    @property
+    def has_projections(self) -> bool:
+        """Whether each direction has a further weight, by which hidden states are multiplied."""
+        return len(self.params) != self.num_layers * self.directions * (4 if self.has_biases else 2)
 
     def layer_params(self, layer: int) -> list[Sequence[Value]]:
         """The weights of a layer, a list for each direction."""
@@ -214,8 +210,12 @@ def run_network(
         batch_first: whether input and output have the batch first.
         lengths: (N) int64, how many steps of each sample count.
     """
-    network.check(op)
     x = op.Transpose(input, perm=(1, 0, 2)) if batch_first else input
+    if network.has_projections:
+        found = run_projected(
+            op, network.params, network.has_biases, network.bidirectional, network.dropout, x, hx, lengths
+        )
+        return (op.Transpose(found[0], perm=(1, 0, 2)) if batch_first else found[0]), *found[1:]
     steps = None if lengths is None else op.cast(lengths, DType.INT32)
     finals: list[list[Value]] = [[] for _ in hx]
     for layer in range(network.num_layers):
