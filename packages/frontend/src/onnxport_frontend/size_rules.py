@@ -37,8 +37,14 @@ def _broadcast_of(facts: Facts, given: Sequence[Dims]) -> Dims | None:
             # Whatever the others are, they are this or 1.
             result.append(fixed[0])
             continue
+        largest = max(hint_of(dim) or 1 for dim in sizes)
+        formulas = [dim for dim in sizes if not isinstance(dim, int) and dim.is_printable and hint_of(dim) == largest]
+        if len(formulas) == 1 and largest > 1:
+            # Where the others are as large, they must be so in general as well, or 1.
+            result.append(formulas[0])
+            continue
         deps = functools.reduce(lambda a, b: a | b, map(facts.deps_of, sizes))
-        result.append(facts.unknown(max((hint_of(dim) or 1 for dim in sizes), default=None), deps))
+        result.append(facts.unknown(largest, deps))
     return tuple(result[::-1])
 
 
@@ -147,9 +153,15 @@ def _slice(call: Call) -> Dims | None:
         deps = facts.deps_of(size) | facts.counted(facts.arg(start).deps | facts.arg(end).deps | facts.arg(step).deps)
         new = facts.unknown(None, deps)
         last = facts.arg(end).number
-        if start in (0, None) and step == 1 and last is not None and last == size:
-            new = size
+        if start in (0, None) and step == 1 and last is not None and _fits(last, size):
+            new = last
     return (*dims[:axis], new, *dims[axis + 1 :])
+
+
+def _fits(last: Dim, size: Dim) -> bool:
+    """Whether a slice ends within the tensor; beyond a table of positions, say, a model does not work anyway."""
+    end, whole = hint_of(last), hint_of(size)
+    return end is not None and whole is not None and 0 < end <= whole
 
 
 _LAST = 9223372036854775807
