@@ -297,3 +297,36 @@ def test_numbers_and_errors_have_torchs_names() -> None:
         assert onnx.TensorProto.DataType.Value(member.name) == member
     with pytest.raises(onnxport.errors.UnsupportedOperatorError):
         onnxport.export(Apply(torch.ops.aten._foobar), X)
+
+
+def test_a_range_that_is_a_buffer_is_known_to_torchs_helpers() -> None:
+    """Quantisers keep their ranges in buffers, which they read as ``.data``, and want them as numbers."""
+
+    class Quantise(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, amax: Any) -> Any:
+            return (x / amax * 127).round().clamp(-128, 127) * amax / 127
+
+        @staticmethod
+        @torch.onnx.symbolic_helper.parse_args("v", "t")
+        def symbolic(g: Any, x: Any, amax: Any) -> Any:
+            assert isinstance(amax, torch.Tensor)
+            scale, zero = g.op("Constant", value_t=amax / 127), g.op("Constant", value_t=torch.tensor(0).char())
+            return g.op("DequantizeLinear", g.op("QuantizeLinear", x, scale, zero), scale, zero)
+
+    class Model(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("amax", torch.tensor(2.0))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return Quantise.apply(x, self.amax.data)
+
+    class Moving(Model):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return Quantise.apply(x, x.abs().max())
+
+    proto = check(Model(), X, inputs=(OTHER,), input_names=["x"], dynamic_axes={"x": {0: "n"}})
+    assert ops(proto) == ["QuantizeLinear", "DequantizeLinear"]
+    with pytest.raises(onnxport.errors.UnsupportedCase, match="SymbolicValueError"):
+        onnxport.export(Moving(), X)

@@ -19,6 +19,9 @@ from torch.onnx._internal.torchscript_exporter import _globals, registration
 
 from onnxport_custom_ops.registrations import SymbolicFunction, choose
 
+#: What torch's helpers raise for a value that must be known and is not, in their view.
+WantsConstant = errors.SymbolicValueError
+
 # torch's settings of the running export are the process's, so that functions which may read them run one at a time.
 _running = threading.RLock()
 

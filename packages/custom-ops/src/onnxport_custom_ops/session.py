@@ -165,9 +165,17 @@ class Session:
     ) -> Lowered:
         graph = GraphContext(self.opset, original, Writer(op, self._views_of(op), self._functions, self._base))
         name = getattr(registered.function, "__qualname__", repr(registered.function))
+        views = self._views_of(op)
         try:
             with bridge.running(self.opset):
-                result = registered.function(graph, *given, **keywords)
+                try:
+                    result = registered.function(graph, *given, **keywords)
+                except bridge.WantsConstant:
+                    # Torch's tracer makes constants of buffers that it meets as `.data`; to us they are weights still.
+                    views.knows_weights = True
+                    result = registered.function(graph, *given, **keywords)
+                finally:
+                    views.knows_weights = False
         except OnnxExporterError:
             raise
         except Exception as error:  # the user's own code

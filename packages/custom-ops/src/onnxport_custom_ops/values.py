@@ -70,6 +70,8 @@ class Views:
 
     def __init__(self, op: Op) -> None:
         self.op = op
+        #: Whether weights are constants to who asks for the node of a value.
+        self.knows_weights = False
         self._of_values: dict[Value, SymbolicValue] = {}
         self._count = 0
 
@@ -84,6 +86,10 @@ class Views:
         if view is None:
             view = self._of_values[lowered] = SymbolicValue(self, lowered)
         return view
+
+    def is_known(self, value: Value) -> bool:
+        """Whether a value counts as a constant."""
+        return value.const is not None and (not value.is_weight or self.knows_weights)
 
     def put(self, value: Value, view: SymbolicValue) -> None:
         """Let a view that was there before stand for a value."""
@@ -245,7 +251,7 @@ class SymbolicNode:
         if isinstance(lowered, Value):
             if lowered.producer is not None:
                 return f"{lowered.producer.domain or 'onnx'}::{lowered.producer.op_type}"
-            return "onnx::Constant" if lowered.const is not None and not lowered.is_weight else "prim::Param"
+            return "onnx::Constant" if self._views.is_known(lowered) else "prim::Param"
         if isinstance(lowered, tuple):
             return "prim::ListConstruct" if _element_type(lowered) is not None else "prim::TupleConstruct"
         return "onnx::Constant" if _is_number(lowered) or isinstance(lowered, str) else "prim::Constant"
@@ -377,7 +383,7 @@ class SymbolicNode:
             return producer.attributes
         lowered = self._value.lowered
         if isinstance(lowered, Value):
-            return {} if lowered.const is None or lowered.is_weight else {"value": lowered.const}
+            return {"value": lowered.const} if self._views.is_known(lowered) and lowered.const is not None else {}
         if _is_number(lowered) or isinstance(lowered, str):
             return {"value": _plain(lowered)}
         return {}
