@@ -28,12 +28,15 @@ def unpacked(packed: Any, path: str, weight_var: Callable[[str, torch.Tensor], V
 
     Returns:
         The integers of the weight, its scale and zero point, the axis that these are along or None, the bias or None;
-        for convolutions also stride, padding, dilation, groups, output padding, and whether they are transposed.
+        for convolutions also stride, padding, dilation, groups, output padding, and whether they are transposed. Of a
+        cell of a recurrent network, what :func:`_cell` says.
 
     Raises:
         NotYetSupported: for packed weights of another kind.
     """
     kind = private.script_class(packed).rpartition(".")[2]
+    if kind == "CellParamsBase":
+        return _cell(packed, path, weight_var)
     rank = {"LinearPackedParamsBase": 0, "Conv2dPackedParamsBase": 2, "Conv3dPackedParamsBase": 3}.get(kind)
     if rank is None:
         raise NotYetSupported(f"the attribute {path}, a {kind}")
@@ -49,6 +52,22 @@ def unpacked(packed: Any, path: str, weight_var: Callable[[str, torch.Tensor], V
         sizes = ("stride", "padding", "dilation", "groups", "output_padding", "transpose")
         result += [literal(getattr(ops, f"{prefix}_{size}")(packed)) for size in sizes]
     return tuple(result)
+
+
+def _cell(params: Any, path: str, weight_var: Callable[[str, torch.Tensor], Var]) -> Arg:
+    """What one direction of a layer of a dynamically quantised network holds.
+
+    Returns:
+        Whether ranges have 7 bits; the packed weights of the input and of the state, as :func:`unpacked` gives them.
+
+    Raises:
+        NotYetSupported: for cells that are quantised otherwise.
+    """
+    (kind, _, _, numbers, weights), _ = params.__getstate__()
+    if kind != "quantized_dynamic" or len(weights) != 2:
+        raise NotYetSupported(f"the attribute {path}, a cell of kind {kind}")
+    halves = [unpacked(item, f"{path}.{name}", weight_var) for item, name in zip(weights, ("ih", "hh"), strict=True)]
+    return (bool(numbers[0]), *halves)
 
 
 def _parameters(weight: torch.Tensor) -> list[Arg]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from onnxport_ir import DType, TensorType, Value
@@ -37,6 +37,18 @@ class Direction:
         """The weights in the order of ``aten::lstm``."""
         b_ih, b_hh = params[2:4] if has_biases else (None, None)
         return Direction(params[0], params[1], b_ih, b_hh, params[-1])
+
+    def run(self, op: Op, x: Value, initial: Sequence[Value], inside: Value | None, backward: int) -> tuple[Value, ...]:
+        """The last states and all hidden states, as :func:`run_steps` gives them."""
+        return run_steps(
+            op,
+            linear(op, x, self.w_ih, self.b_ih),
+            initial,
+            lambda hidden: linear(op, hidden, self.w_hh, self.b_hh),
+            lambda wide: linear(op, wide, self.w_hr, None),
+            inside,
+            backward,
+        )
 
 
 def run_projected(
@@ -75,7 +87,7 @@ def run_projected(
             index = layer * directions + turn
             weights = Direction.of(params[index * each : (index + 1) * each], has_biases)
             initial = [op.Gather(state, op.const(index), axis=0) for state in hx]
-            hidden, cell, found = _run(op, weights, x, initial, inside, turn)
+            hidden, cell, found = weights.run(op, x, initial, inside, turn)
             states[0].append(op.Unsqueeze(hidden, [0]))
             states[1].append(op.Unsqueeze(cell, [0]))
             outputs.append(found)
@@ -83,12 +95,27 @@ def run_projected(
     return x, *(op.Concat(*of_layers, axis=0) for of_layers in states)
 
 
-def _run(
-    op: Op, weights: Direction, x: Value, initial: Sequence[Value], inside: Value | None, backward: int
+def run_steps(
+    op: Op,
+    gates: Value,
+    initial: Sequence[Value],
+    hidden_gates: Callable[[Value], Value],
+    project: Callable[[Value], Value],
+    inside: Value | None,
+    backward: int,
 ) -> tuple[Value, ...]:
-    """The last hidden and cell states (N, P) and (N, H), and the hidden states of all steps (L, N, P)."""
-    gates = linear(op, x, weights.w_ih, weights.b_ih)
-    dtype = op.dtype(x)
+    """The last hidden and cell states (N, P) and (N, H), and the hidden states of all steps (L, N, P).
+
+    Args:
+        op: the builder.
+        gates: what the input contributes, (L, N, 4 * H).
+        initial: the hidden and the cell state to begin with.
+        hidden_gates: what a hidden state contributes, (N, P) -> (N, 4 * H).
+        project: what becomes of a new hidden state, (N, H) -> (N, P).
+        inside: (L, N, 1) bool, which steps of which samples count; None for all.
+        backward: 1 to begin with the last step.
+    """
+    dtype = op.dtype(gates)
     hidden, cell = (Value(TensorType(dtype, state.shape)) for state in initial)
     step = Value(TensorType(dtype, op.sizes(gates)[1:]))
     formals, scanned = [hidden, cell, step], [gates]
@@ -96,9 +123,8 @@ def _run(
         formals.append(Value(TensorType(DType.BOOL, op.sizes(inside)[1:])))
         scanned.append(inside)
     with op.body(formals, name="step") as body:
-        summed = op.Add(step, linear(op, hidden, weights.w_hh, weights.b_hh))
-        wide, next_cell = lstm_step(op, summed, cell)
-        projected = linear(op, wide, weights.w_hr, None)
+        wide, next_cell = lstm_step(op, op.Add(step, hidden_gates(hidden)), cell)
+        projected = project(wide)
         if inside is not None:
             # Behind its end, a sample's state stays what it is.
             projected, next_cell = op.Where(formals[3], projected, hidden), op.Where(formals[3], next_cell, cell)
@@ -114,6 +140,6 @@ def _run(
         scan_input_directions=[backward] * len(scanned),
         scan_output_directions=[backward],
     )
-    shape = (*op.sizes(x)[:2], op.sizes(weights.w_hr)[0])
+    shape = (op.sizes(gates)[0], *op.sizes(initial[0]))
     kinds = (hidden.value_type, cell.value_type, TensorType(dtype, shape))
     return tuple(op.retype(value, kind) for value, kind in zip(found, kinds, strict=True))

@@ -138,8 +138,7 @@ def linear_leaky_relu(
 
 def _dynamic(name: str, after: _After) -> None:
     def function(op: Op, X: Value, W_prepack: object, reduce_range: bool = False) -> Value:
-        packed = _packed(op, W_prepack)
-        return after(op, _product(op, _by_range(op, X, reduce_range).real, packed, packed.bias))
+        return after(op, dynamic_product(op, X, W_prepack, reduce_range))
 
     function.__doc__ = f"{name}(Tensor X, LinearPackedParamsBase W_prepack, bool reduce_range=False) -> Tensor Y"
     quantized(name)(function)
@@ -167,6 +166,12 @@ def _by_range(op: Op, x: Value, reduce_range: bool, *, plain: bool = False) -> Q
         top = op.Mul(op.Sub(largest, op.cast(zero_point, DType.FLOAT32)), scale)
         found = op.Min(found, top)
     return QuantizedValue(found, scale, zero_point)
+
+
+def dynamic_product(op: Op, x: Value, packed_weight: object, reduce_range: bool) -> Value:
+    """A linear layer of a real tensor, which is quantised by its range."""
+    packed = _packed(op, packed_weight)
+    return _product(op, _by_range(op, x, reduce_range).real, packed, packed.bias)
 
 
 _dynamic("linear_dynamic", _as_is)
