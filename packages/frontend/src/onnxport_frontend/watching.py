@@ -173,7 +173,12 @@ def _shares_memory(left: torch.Tensor, right: torch.Tensor) -> bool:
 
 
 def _refuse_other_memory(tensor: torch.Tensor, value: torch.Tensor) -> None:
-    """``tensor.data = value`` is nothing where both are the same memory, as in ``module.to(device)``."""
+    """``tensor.data = value`` is nothing where both are the same memory, as in ``module.to(device)``.
+
+    What is written to parameters is refused at the end, with their names.
+    """
+    if isinstance(tensor, torch.nn.Parameter):
+        return
     if not _is_same_part(tensor, value) or tensor.dtype is not value.dtype:
         raise _untraceable("an assignment to Tensor.data")
 
