@@ -128,3 +128,9 @@ def test_what_is_sorted_in_the_example_is_so_in_the_check():
     depths = torch.sort(torch.rand(4, 8) + 2, -1).values
     program = onnxport.export(Function(function), (depths,), dynamic_axes={"x": [0, 1]})
     assert program.checked.sizes is not None
+
+
+@pytest.mark.filterwarnings("error")
+def test_sizes_for_which_torch_has_no_numbers_say_nothing():
+    program = onnxport.export(Function(lambda x: x[1:].mean(0)), (torch.randn(3, 4),), dynamic_axes={"x": [0]})
+    assert program.checked.sizes == {"x_dynamic_axes_1": 6}

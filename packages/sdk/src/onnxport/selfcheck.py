@@ -262,6 +262,9 @@ class _Check:
             expected = replay(self._torch_model, self._captured.signature, inputs, self._training)
         except CaptureFailed:
             return None
+        if self._is_single(sizes) and any(map(_holds_nan, expected)):
+            # The mean of nothing, or the deviation of a single element: the model is not for these sizes.
+            return None
         differences = self._differences(inputs, expected, sizes)
         self._seconds, self._elements = time.perf_counter() - start, max(elements(inputs), 1)
         if differences:
@@ -271,6 +274,10 @@ class _Check:
             raise error
         self._clear(inputs, sizes)
         return True
+
+    def _is_single(self, sizes: Mapping[str, int]) -> bool:
+        """Whether an axis has a single element that has more in the example."""
+        return any(size == 1 != self._symbols[name] for name, size in sizes.items())
 
     def _clear(self, inputs: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
         """Note which fixed values would have been others: they have not mattered."""
@@ -366,6 +373,8 @@ class _Check:
         suspects = frozen(self._captured)
         if not suspects:
             hint = "Please report it; check=False exports the model all the same."
+            if 1 in sizes.values() and 1 not in self._symbols.values():
+                hint = f"squeeze() drops axes of size 1: name the axes that it may drop, squeeze(-1). Otherwise: {hint}"
             return VerificationFailed(what, why=why, hint=hint)
         values = self._values(suspects, inputs, sizes)
         suspects.sort(key=lambda finding: finding not in values or not differs(finding, values[finding]))
@@ -376,6 +385,10 @@ def _same(left: Any, right: Any) -> bool:
     if not isinstance(left, torch.Tensor) or not isinstance(right, torch.Tensor):
         return True
     return left.shape == right.shape and torch.equal(left, right)
+
+
+def _holds_nan(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.is_floating_point() and bool(value.isnan().any())
 
 
 def _is_quantised(captured: Captured) -> bool:
