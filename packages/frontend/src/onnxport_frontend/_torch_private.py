@@ -103,8 +103,7 @@ def callee_graph(call: Node) -> Graph:
 
 def class_of(value: Value) -> str:
     """The qualified name of the class of an object in a graph."""
-    name: str = value.type().qualified_name()
-    return name
+    return str(value.type().qualified_name())
 
 
 def _no_inputs(value: Value) -> Value:

@@ -265,7 +265,7 @@ HAND_ON = PICKS | {
 def _write(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...] | None:
     cell = lowering.raw(eqn.args[0])
     if not isinstance(cell, ListCell):
-        return None
+        return lowering.poisoned(eqn) if lowering.is_poisoned(cell) else None
     lowering.op.expected = tuple(var.type for var in eqn.outputs)
     args = tuple(lowering.raw(arg) for arg in eqn.args[1:])
     if isinstance(cell.content, LoweringError):
