@@ -7,7 +7,7 @@ import warnings
 import onnxport
 import pytest
 import torch
-from onnxport.errors import FrozenValue, InvalidArgument
+from onnxport.errors import FrozenValue, InvalidArgument, VerificationFailed
 from onnxport.selfcheck import AUTO_SUSPECT_WEIGHT_BYTES
 from torch import nn
 
@@ -141,3 +141,109 @@ def test_the_model_is_not_changed_by_the_check():
     onnxport.export(model, example(), dynamic_axes={"x": [0]})
     assert model.training
     assert model.calls == 0
+
+
+class Squeezed(nn.Module):
+    def forward(self, x):
+        return x.squeeze() + 1
+
+
+class Positions(nn.Module):
+    """Takes up to 8 positions; torch itself refuses more."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Embedding(8, 3)
+
+    def forward(self, x):
+        return x[..., None] + self.table(torch.arange(x.shape[1]))
+
+
+class OfMultiples(nn.Module):
+    def forward(self, x):
+        if x.shape[1] % 32:
+            raise ValueError("not a multiple of 32")
+        return x.view(x.shape[0], -1, 32).sum(1)
+
+
+class OneRow(nn.Module):
+    def forward(self, x):
+        return x * 2 if x.shape[0] == 1 else x
+
+
+class FewRows(nn.Module):
+    def forward(self, x):
+        return x * 2 if x.shape[0] < 4 else x
+
+
+class OddWidth(nn.Module):
+    def forward(self, x):
+        return x[:, :-1] if x.shape[1] % 2 else x
+
+
+class LongRows(nn.Module):
+    def forward(self, x):
+        return x * 2 if x.shape[1] > 100 else x
+
+
+AXES = {"x": {0: "rows", 1: "columns"}}
+
+
+class TestFurtherSizes:
+    def test_an_axis_of_size_1_that_is_dropped_is_found(self):
+        with pytest.raises(VerificationFailed, match=r"rows=1[\s\S]*squeeze"):
+            onnxport.export(Squeezed(), torch.rand(2, 6), dynamic_axes=AXES, check=True)
+
+    @pytest.mark.parametrize("model", [Positions, OfMultiples])
+    def test_sizes_that_torch_refuses_are_passed_over(self, model):
+        x = torch.rand(2, 64 if model is OfMultiples else 6)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            program = onnxport.export(model(), x, dynamic_axes=AXES, check=True)
+        assert program.checked.sizes is not None
+        assert not program.checked.limits
+
+    @pytest.mark.parametrize(
+        ("model", "size"),
+        [(OneRow, "rows=1"), (FewRows, "rows=3"), (OddWidth, "columns=7"), (LongRows, "columns=101")],
+    )
+    def test_sizes_at_which_a_branch_turns_are_tried(self, model, size):
+        with pytest.warns(onnxport.FrozenValueWarning, match=size) as caught:
+            program = onnxport.export(model(), torch.rand(6, 6), dynamic_axes=AXES, check=True)
+        assert program.checked.limits
+        assert "test_frozen.py" in str(caught[0].message)
+
+    def test_such_a_size_is_an_error_on_request(self):
+        with pytest.raises(FrozenValue, match="columns=101"):
+            onnxport.export(LongRows(), torch.rand(6, 6), dynamic_axes=AXES, check=True, on_frozen="error")
+
+
+def test_what_would_be_another_value_comes_first():
+    class Both(nn.Module):
+        def forward(self, x):
+            if x.shape[0] > 1000:
+                x = x + 1
+            return x * int(x.shape[1])
+
+    with pytest.raises(FrozenValue) as caught:
+        onnxport.export(Both(), example(), dynamic_axes=AXES)
+    first, second = (line for line in str(caught.value).split("\n") if "it depends on" in line)
+    assert "int, 3 in the example; it depends on the size of columns; here it would be 6" in first
+    assert "bool" in second
+
+
+def test_wrong_outputs_are_a_warning_on_request():
+    with pytest.warns(onnxport.FrozenValueWarning, match="is wrong with"):
+        program = onnxport.export(BranchOnData(), example(), on_frozen="warn")
+    assert program.checked.sizes is None
+
+
+def test_data_that_no_check_could_change_is_an_error():
+    class Rare(nn.Module):
+        def forward(self, x):
+            return x * 2 if x.sum() > 1e6 else x
+
+    with pytest.raises(FrozenValue, match="elements of x"):
+        onnxport.export(Rare(), example())
+    with pytest.warns(onnxport.FrozenValueWarning, match="elements of x"):
+        onnxport.export(Rare(), example(), on_frozen="warn")

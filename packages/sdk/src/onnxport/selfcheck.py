@@ -234,8 +234,9 @@ class _Check:
                 continue
             done.append(sizes)
             inputs = other_values(self._captured, sizes, mirrored=False)
-            share = elements(inputs) / self._elements
-            if share > _LARGER or time.perf_counter() + share * self._seconds > until:
+            count = elements(inputs)
+            expected_s = self._seconds * max(1.0, count / self._elements)
+            if count > _LARGER * elements(self._captured.example_inputs) or time.perf_counter() + expected_s > until:
                 continue
             try:
                 agrees = self._agrees(inputs, sizes)
@@ -266,7 +267,9 @@ class _Check:
             # The mean of nothing, or the deviation of a single element: the model is not for these sizes.
             return None
         differences = self._differences(inputs, expected, sizes)
-        self._seconds, self._elements = time.perf_counter() - start, max(elements(inputs), 1)
+        if elements(inputs) >= self._elements:
+            # Of the largest inputs so far: small ones take as long as it takes to begin.
+            self._seconds, self._elements = time.perf_counter() - start, elements(inputs)
         if differences:
             error = self._first_true(inputs, expected, differences)
             if error is None:
