@@ -9,6 +9,7 @@ import pytest
 import torch
 from onnxport_frontend import capture
 from onnxport_frontend.interpret import interpret
+from onnxport_frontend.watching import Watching
 from onnxport_ir.errors import UnsafeMutation
 from torch import nn
 from torch.nn import functional as F
@@ -248,3 +249,17 @@ def test_a_write_that_a_result_of_another_shape_shares_is_refused():
     with pytest.raises(UnsafeMutation, match="shares its memory with a result of einsum"):
         capture(Two(function), torch.ones(2, 3))
     capture(Two(lambda x: torch.einsum("ij->ji", x) + 1), torch.ones(2, 3))
+
+
+def test_a_watch_within_a_watch_leaves_the_outer_one_in_place():
+    def refused():
+        with pytest.raises(UnsafeMutation, match=r"Tensor\.set_"):
+            torch.empty(0).set_(torch.ones(2))
+        return True
+
+    with Watching():
+        with Watching():
+            assert refused()
+        assert refused()
+    assert torch.equal(torch.empty(0).set_(torch.ones(2)), torch.ones(2))
+    assert "set_" not in vars(torch.Tensor)

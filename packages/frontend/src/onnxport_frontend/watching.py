@@ -69,6 +69,7 @@ class Watching(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
+        self._outer_set: Any = None
         # Memory that came back in another form: the tensor, how often it had been written to, from what, and where.
         self._handed_back: list[tuple[torch.Tensor, int | None, str, Place | None]] = []
 
@@ -128,6 +129,8 @@ class Watching(TorchFunctionMode):
                 raise _untraceable("Tensor.set_, or a copy made by copy.copy")
             return super(torch.Tensor, tensor).set_(*args, **kwargs)
 
+        # A model may export another one while it is traced.
+        self._outer_set = vars(torch.Tensor).get("set_")
         # No mode sees this method. The class of C has it; a method of the same name here comes first.
         torch.Tensor.set_ = set_  # type: ignore[method-assign, assignment]  # taken away again at the end
         super().__enter__()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
@@ -141,7 +144,10 @@ class Watching(TorchFunctionMode):
         Raises:
             UnsafeMutation: if a tensor was written to after part of its memory came back in another form.
         """
-        del torch.Tensor.set_
+        if self._outer_set is None:
+            del torch.Tensor.set_
+        else:
+            torch.Tensor.set_ = self._outer_set  # type: ignore[method-assign]  # the outer trace's, as above
         super().__exit__(kind, error, traceback)  # type: ignore[no-untyped-call]  # torch leaves it unannotated
         if kind is None:
             self._check()
