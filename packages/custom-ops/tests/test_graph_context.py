@@ -242,3 +242,16 @@ def test_an_error_of_ours_is_not_wrapped(lowered):
 def test_custom_opsets_that_are_none(lowered, custom_opsets, message):
     with pytest.raises(InvalidArgument, match=message):
         lowered(lambda g, x: x, custom_opsets=custom_opsets)
+
+
+@pytest.mark.parametrize("opset", [10, 18])
+def test_what_is_computed_from_constants_is_a_constant(lowered, opset):
+    def symbolic(g, x):
+        zero = g.op("Cast", g.op("Constant", value_t=torch.tensor(3)), to_i=JitScalarType.INT8.onnx_type())
+        scale = g.op("Div", g.op("Constant", value_t=torch.tensor(1.0)), g.op("Constant", value_t=torch.tensor(4.0)))
+        assert zero.type().scalarType() == "Char"
+        return g.op("DequantizeLinear", g.op("QuantizeLinear", x, scale, zero), scale, zero)
+
+    model = lowered(symbolic, opset=opset)
+    assert model.ops == ["QuantizeLinear", "DequantizeLinear"]
+    np.testing.assert_array_equal(model.run(X)[0], X)

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from onnxport_ir import DType, Enumeral, TensorLiteral, TensorRef, Value
+from onnxport_ir import DType, Enumeral, Node, TensorLiteral, TensorRef, Value
 from onnxport_ir.errors import InvalidArgument, NeedsOpset, UnsupportedCase, UnsupportedOperator
+from onnxport_ir.evaluate import evaluate
 from onnxport_ir.graph import AttrValue
 from onnxport_symbolics import Call, Op, Registry
 from onnxport_symbolics.binder import Lowered
+from onnxport_symbolics.emitter import FOLD_LIMIT_ELEMENTS
 from onnxport_symbolics.schemas import Schema, first_opset, schema_at
 
 from onnxport_custom_ops.attributes import check_attributes, read_attributes
@@ -133,7 +135,17 @@ class GraphContext:
         check_attributes(schema, self.opset, attributes, later=bodies if is_open else ())
         _check_counts(schema, given, outputs, self.opset)
         call = Call(op_type, self._typed(schema, given), attributes, outputs)
-        return OpenNode(self.writer.op, self.writer.views, self, call) if is_open else self.writer.op.emit(call)
+        if is_open:
+            return OpenNode(self.writer.op, self.writer.views, self, call)
+        return self._folded(call) or self.writer.op.emit(call)
+
+    def _folded(self, call: Call) -> tuple[Value, ...] | None:
+        """The results of a call of small constants, as constants: runtimes want the zero point of a quantiser so."""
+        if not call.operands or any(operand is not None and not _is_small(operand) for operand in call.operands):
+            return None
+        node = Node(call.op_type, call.operands, call.attributes, result_types=[None] * call.num_results)
+        arrays = None if list(node.blocks()) else evaluate(node, self.opset, FOLD_LIMIT_ELEMENTS)
+        return None if arrays is None else tuple(self.writer.op.const(array) for array in arrays)
 
     def aten_op(self, operator: str, *args: Any, overload_name: str = "", **kwargs: Any) -> Any:
         """Emit an operator of torch as it is, for a runtime that has them: ``aten::ATen``."""
@@ -274,6 +286,11 @@ class GraphContext:
             why=f"{dtype.short} and {wanted.short}",
             hint="Cast one of them: g.op('Cast', x, to_i=...).",
         )
+
+
+def _is_small(operand: Value) -> bool:
+    tensor = operand.const
+    return tensor is not None and not operand.is_weight and int(np.prod(tensor.shape)) <= FOLD_LIMIT_ELEMENTS
 
 
 def _is_size(item: Lowered) -> bool:
