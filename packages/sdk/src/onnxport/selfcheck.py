@@ -254,7 +254,10 @@ class _Check:
         # Also for what is cleared: outputs may have been right by chance.
         for finding in self._suspects:
             turns = turning_sizes(self._captured, finding, self._symbols) if finding.kind == "bool" else None
-            yield from ({**self._symbols, **sizes} for sizes in turns or ())
+            for name, size in (pair for turn in turns or () for pair in turn.items()):
+                # Right where it turns, both ways are often the same: the larger of two equal sizes.
+                beyond = size + (1 if size > self._symbols[name] else -1)
+                yield from ({**self._symbols, name: tried} for tried in (beyond, size) if tried > 0)
 
     def _agrees(self, inputs: Mapping[str, Any], sizes: Mapping[str, int]) -> bool | None:
         """Whether the outputs agree; None if torch refuses the inputs, False if they say nothing."""
