@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+from onnxport_ir.errors import UnsupportedCase
 from torch import nn
 
 from tests.ops.harness import Case
@@ -90,3 +91,9 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_normalisation(case: Case) -> None:
     case.check()
+
+
+def test_batch_norm_without_channels_is_refused() -> None:
+    empty = torch.zeros(0)
+    with pytest.raises(UnsupportedCase, match="without channels"):
+        check(lambda x: nn.functional.batch_norm(x, empty, empty), (empty,), opsets=(18,))

@@ -31,10 +31,10 @@ def batch_norm(
     input (N, C, *); weight, bias, running_mean, running_var (C).
     """
     dtype = op.dtype(input)
-    if op.rank(input) < 2:
-        raise op.refuse("batch_norm of a tensor without channels")
     if training or running_mean is None or running_var is None:
         return op.cast(affine(op, normalized(op, input, _all_but_channels(op, input), eps), weight, bias), dtype)
+    if op.rank(input) < 2:
+        raise op.refuse("batch_norm of a tensor without channels")
     channels = op.dim(input, 1)
     if not isinstance(channels, int):
         # The parameters that are missing take their size from those that are there.
