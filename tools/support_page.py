@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ ROOT = Path(__file__).parents[1]
 RECORDS = Path("docs", "opinfo", "coverage.json")
 FIRST_OPSETS = Path("packages", "symbolics", "src", "onnxport_symbolics", "support.json")
 PLACEHOLDER = "<!-- support tables -->"
+#: The element types of the standing measurement.
+COUNTED_TOGETHER = ("float32", "int64", "bool")
 # What the page calls the opinfo session's statuses; `skip` says nothing about onnxport and is left out.
 STATUSES = {
     "pass": "passed",
@@ -41,6 +44,7 @@ class Case:
         status: a key of ``STATUSES``.
         by_type_only: whether only types and shapes could be compared.
         operators: the ATen operators in the captured graphs.
+        reason: why the case is refused, in a line; empty if it is not.
     """
 
     variant: str
@@ -49,6 +53,7 @@ class Case:
     status: str
     by_type_only: bool
     operators: tuple[str, ...]
+    reason: str = ""
 
     @property
     def shown(self) -> str:
@@ -81,7 +86,8 @@ class Measurements:
                 if case["status"] not in STATUSES:
                     raise ValueError(f"{path}: unknown status {case['status']!r}")
                 key = case["name"], case["dtype"], case["opset"]
-                cases[key] = Case(*key, case["status"], case["by_type_only"], tuple(case["operators"]))
+                reason = _reason(case.get("detail", "")) if case["status"] == "refused" else ""
+                cases[key] = Case(*key, case["status"], case["by_type_only"], tuple(case["operators"]), reason)
         return Measurements(tuple(cases[key] for key in sorted(cases)), versions)
 
     @staticmethod
@@ -90,12 +96,14 @@ class Measurements:
         if not path.exists():
             return Measurements()
         document = json.loads(path.read_text(encoding="utf-8"))
-        cases = [
-            Case(variant, dtype, opset, status, opset in by_type_only, tuple(operators))
-            for variant, dtype, operators, outcomes, by_type_only in document["cases"]
-            for status, opsets in outcomes.items()
-            for opset in opsets
-        ]
+        cases = []
+        for variant, dtype, operators, outcomes, by_type_only, reasons in document["cases"]:
+            why = {opset: reason for reason, opsets in reasons.items() for opset in opsets}
+            cases += [
+                Case(variant, dtype, opset, status, opset in by_type_only, tuple(operators), why.get(opset, ""))
+                for status, opsets in outcomes.items()
+                for opset in opsets
+            ]
         return Measurements(tuple(sorted(cases, key=lambda c: (c.variant, c.dtype, c.opset))), document["versions"])
 
     def record(self, path: Path) -> None:
@@ -106,9 +114,12 @@ class Measurements:
         lines = []
         for key, cases in grouped.items():
             outcomes: dict[str, list[int]] = defaultdict(list)
+            reasons: dict[str, list[int]] = defaultdict(list)
             for case in cases:
                 outcomes[case.status].append(case.opset)
-            lines.append(json.dumps([*key, outcomes, [case.opset for case in cases if case.by_type_only]]))
+                if case.reason:
+                    reasons[case.reason].append(case.opset)
+            lines.append(json.dumps([*key, outcomes, [case.opset for case in cases if case.by_type_only], reasons]))
         path.parent.mkdir(parents=True, exist_ok=True)
         content = ",\n".join(lines)
         path.write_text(f'{{"versions": {json.dumps(self.versions)}, "cases": [\n{content}\n]}}\n', encoding="utf-8")
@@ -178,11 +189,18 @@ def measured_tables(measured: Measurements) -> str:
     heading = "## Measured with torch's operator database\n\n"
     if not measured.cases:
         return heading + "There are no measurements with this build of the documentation; `nox -s opinfo` makes them."
-    lines = [f"With {measured.versions}.", "", _row("opset", *STATUSES.values(), "counted")]
-    lines.append(_row(*("---:" for _ in range(len(STATUSES) + 2))))
-    for opset in measured.opsets:
-        tally = Counter(case.status for case in measured.cases if case.opset == opset)
-        lines.append(_row(opset, *(tally[status] for status in STATUSES), tally.total()))
+    lines = [f"With {measured.versions}.", ""]
+    lines.append(_row("element types", "opset", *STATUSES.values(), "counted", "share passed"))
+    lines.append(_row("---", *("---:" for _ in range(len(STATUSES) + 3))))
+    for dtypes in _groups(measured):
+        for opset in measured.opsets:
+            tally = Counter(case.status for case in measured.cases if case.opset == opset and case.dtype in dtypes)
+            if tally:
+                share = f"{100 * tally['pass'] / tally.total():.1f} %"
+                lines.append(
+                    _row(", ".join(dtypes), opset, *(tally[status] for status in STATUSES), tally.total(), share)
+                )
+    lines += ["", *_refusals(measured)]
     cells: dict[tuple[str, str], dict[int, str]] = defaultdict(dict)
     for case in measured.cases:
         cells[case.variant, case.dtype][case.opset] = case.shown
@@ -193,17 +211,50 @@ def measured_tables(measured: Measurements) -> str:
     return heading + "\n".join(lines)
 
 
+def _groups(measured: Measurements) -> list[tuple[str, ...]]:
+    """The element types that are counted together: those that the standing measurement is made of, then each other."""
+    others = sorted({case.dtype for case in measured.cases} - set(COUNTED_TOGETHER))
+    return [COUNTED_TOGETHER, *((dtype,) for dtype in others)]
+
+
+def _refusals(measured: Measurements) -> list[str]:
+    """What is refused in the types that are counted together at the newest opset, by reason."""
+    newest = measured.opsets[-1]
+    by_reason: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for case in measured.cases:
+        if case.opset == newest and case.reason and case.dtype in COUNTED_TOGETHER:
+            by_reason[case.reason][case.variant].append(case.dtype)
+    if not by_reason:
+        return []
+    lines = [f"### What is refused at opset {newest}, and why", "", _row("reason", "variants"), _row("---", "---")]
+    for reason, variants in sorted(by_reason.items()):
+        lines.append(_row(reason, ", ".join(f"`{name}` ({', '.join(dtypes)})" for name, dtypes in variants.items())))
+    return lines
+
+
+def _reason(detail: str) -> str:
+    """The first line of an error's message, without its class and code."""
+    return re.sub(r"^\w+: (\[OXP\d+\] )?", "", detail.split("\n", maxsplit=1)[0]).replace("|", "\\|").strip()
+
+
 def _row(*cells: object) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def record(runs: Iterable[Path], root: Path = ROOT) -> str:
+def record(runs: Iterable[Path], root: Path = ROOT, revision: str = "") -> str:
     """Keep what runs of the opinfo session have measured, in place of what was kept before.
+
+    Args:
+        runs: files of the session; later ones override earlier ones.
+        root: the project's root.
+        revision: the commit that was measured, if the page is to name it.
 
     Returns:
         What was written, in words.
     """
     measured = Measurements.of_runs(runs)
+    if revision:
+        measured = replace(measured, versions=f"{measured.versions}, onnxport at {revision}")
     measured.record(root / RECORDS)
     first: dict[str, Any] = {"first_opset": measured.first_opsets()}
     (root / FIRST_OPSETS).write_text(json.dumps(first, indent=1) + "\n", encoding="utf-8")
@@ -214,8 +265,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables, or keep measurements."""
     parser = argparse.ArgumentParser(description="Print the tables of the support page as Markdown.")
     parser.add_argument("--record", nargs="+", type=Path, metavar="FILE", help="keep what the opinfo session measured")
-    runs = parser.parse_args(arguments).record
-    print(record(runs) if runs else render())
+    parser.add_argument("--revision", default="", help="the commit that was measured, for the page to name")
+    options = parser.parse_args(arguments)
+    print(record(options.record, revision=options.revision) if options.record else render())
     return 0
 
 

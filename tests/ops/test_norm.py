@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from onnxport_ir.errors import UnsupportedCase
 from torch import nn
 
-from tests.ops.harness import Case
+from tests.ops.harness import Case, check
 
 torch.manual_seed(0)
 randn = torch.randn

@@ -8,19 +8,20 @@ from tools import support_page
 from tools.support_page import Measurements
 
 
-def write(folder, opset, *, operators=(), **statuses):
+def write(folder, opset, *, operators=(), dtype="float32", detail="", **statuses):
     cases = [
         {
             "name": n,
-            "dtype": "float32",
+            "dtype": dtype,
             "opset": opset,
             "status": s,
+            "detail": detail if s != "pass" else "",
             "by_type_only": n == "rand",
             "operators": operators,
         }
         for n, s in statuses.items()
     ]
-    path = folder / f"opset{opset}.json"
+    path = folder / f"opset{opset}-{dtype}.json"
     path.write_text(json.dumps({"versions": {"torch": "2.13.0", "onnx": "1.23.2"}, "cases": cases}))
     return path
 
@@ -50,13 +51,29 @@ def test_measurements_are_counted_and_listed_by_opset(tmp_path):
     late = write(tmp_path, 18, add="pass", sub="pass", fft="refused", rand="pass", svd="skip")
     early = write(tmp_path, 9, add="pass", sub="wrong")
     text = support_page.measured_tables(Measurements.of_runs([late, early]))
-    assert "| 9 | 1 | 0 | 1 | 0 | 0 | 0 | 0 | 2 |" in text
-    assert "| 18 | 3 | 1 | 0 | 0 | 0 | 0 | 0 | 4 |" in text
+    assert "| float32, int64, bool | 9 | 1 | 0 | 1 | 0 | 0 | 0 | 0 | 2 | 50.0 % |" in text
+    assert "| float32, int64, bool | 18 | 3 | 1 | 0 | 0 | 0 | 0 | 0 | 4 | 75.0 % |" in text
     assert "| `sub` | float32 | wrong | passed |" in text
     assert "| `fft` | float32 |  | refused |" in text
     assert "| `rand` | float32 |  | passed (types) |" in text
     assert "svd" not in text
     assert "With torch 2.13.0, onnx 1.23.2." in text
+
+
+def test_other_element_types_are_counted_apart(tmp_path):
+    runs = [write(tmp_path, 18, add="pass"), write(tmp_path, 18, dtype="float16", add="pass", sub="wrong")]
+    text = support_page.measured_tables(Measurements.of_runs(runs))
+    assert "| float32, int64, bool | 18 | 1 | 0 | 0 | 0 | 0 | 0 | 0 | 1 | 100.0 % |" in text
+    assert "| float16 | 18 | 1 | 0 | 1 | 0 | 0 | 0 | 0 | 2 | 50.0 % |" in text
+
+
+def test_refusals_are_listed_by_reason(tmp_path):
+    message = "UnsupportedCase: [OXP104] a sparse tensor|matrix\n  at model.py:3"
+    runs = [write(tmp_path, 18, detail=message, mm="refused", add="pass"), write(tmp_path, 9, detail="x", mm="refused")]
+    text = support_page.measured_tables(Measurements.of_runs(runs))
+    assert "### What is refused at opset 18, and why" in text
+    assert r"| a sparse tensor\|matrix | `mm` (float32) |" in text
+    assert "| x |" not in text
 
 
 def test_an_unknown_status_is_an_error(tmp_path):
@@ -76,7 +93,7 @@ def test_the_page_lists_the_built_in_handlers(tmp_path):
 def test_what_is_recorded_is_read_again(tmp_path):
     runs = [
         write(tmp_path, 9, operators=["aten::add.Tensor"], add="pass", sub="wrong", rand="pass"),
-        write(tmp_path, 18, operators=["aten::add.Tensor"], add="pass", sub="refused", svd="skip"),
+        write(tmp_path, 18, operators=["aten::add.Tensor"], detail="why", add="pass", sub="refused", svd="skip"),
     ]
     measured = Measurements.of_runs(runs)
     path = tmp_path / "docs" / "coverage.json"
@@ -99,7 +116,9 @@ def test_recording_writes_both_files(tmp_path):
     run = write(tmp_path, 9, operators=["aten::add.Tensor"], add="pass")
     assert support_page.record([run], tmp_path) == "1 outcomes at 1 opsets, 1 operators"
     assert json.loads((tmp_path / support_page.FIRST_OPSETS).read_text()) == {"first_opset": {"aten::add": 9}}
-    assert "| 9 | 1 | 0 | 0 | 0 | 0 | 0 | 0 | 1 |" in support_page.render(tmp_path)
+    assert "| float32, int64, bool | 9 | 1 | 0 | 0 | 0 | 0 | 0 | 0 | 1 | 100.0 % |" in support_page.render(tmp_path)
+    support_page.record([run], tmp_path, "0a1b2c3")
+    assert "With torch 2.13.0, onnx 1.23.2, onnxport at 0a1b2c3." in support_page.render(tmp_path)
 
 
 def test_both_files_are_of_the_same_measurements():
