@@ -163,7 +163,7 @@ class Planner:
                 return side
         match left, right:
             case (Nothing(), other) | (other, Nothing()):
-                return other
+                return self._of_any_size(other)
             case Known(a), Known(b) if _same(a, b):
                 return left
             case (AsMaybe(a), Known(None)) | (Known(None), AsMaybe(a)):
@@ -184,6 +184,21 @@ class Planner:
         if isinstance(kind, SequenceType):
             return self._join_lists(left, right, kind.element)
         return Leaf(self._join_types(self._carried_type(left, kind), self._carried_type(right, kind)))
+
+    def _of_any_size(self, layout: Layout) -> Layout:
+        """A layout for a value that is missing in some runs: what stands for it then has sizes of its own."""
+        match layout:
+            case Leaf(TensorType(dtype, shape), is_list) if shape is not None and not is_list:
+                return Leaf(
+                    TensorType(
+                        dtype, tuple(d if isinstance(d, int) or d in self.loose else self._loosen() for d in shape)
+                    )
+                )
+            case Several(items):
+                return Several(tuple(map(self._of_any_size, items)))
+            case AsMaybe(value):
+                return AsMaybe(self._of_any_size(value))
+        return layout
 
     def _join_lists(self, left: Layout, right: Layout, element: AnyType) -> Layout:
         for side in (left, right):
