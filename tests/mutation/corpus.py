@@ -495,3 +495,10 @@ def nested_loops_write_a_name_that_moves_on(x, y):
             z[j] += y
         z = z.clone()
     return z
+
+
+@case()
+def at_least_is_the_tensor_itself(x, y):
+    same = torch.atleast_2d(x)
+    same.unsqueeze_(0)
+    return x, same

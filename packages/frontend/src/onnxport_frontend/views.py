@@ -75,8 +75,8 @@ def sharing(eqn: Eqn, base: TensorType, is_contiguous: bool) -> Sharing:
     out = tensor_type(eqn.outputs[0]) if eqn.outputs else TensorType()
     if name in _WHOLE:
         return Sharing.WHOLE
-    if name in _AT_LEAST and base.rank is not None and base.rank == out.rank:
-        return Sharing.SAME
+    if name in _AT_LEAST:
+        return _at_least(eqn, base)
     if name in _REAL_SAME:
         is_real = base.dtype is not None and not base.dtype.is_complex
         return Sharing.SAME if is_real else Sharing.MAYBE
@@ -222,6 +222,13 @@ def _dropout(eqn: Eqn) -> Sharing:
         return Sharing.SAME
     # With a probability of 0 the input is handed back.
     return Sharing.FRESH if train is True and isinstance(p, float) and p > 0 else Sharing.MAYBE
+
+
+def _at_least(eqn: Eqn, base: TensorType) -> Sharing:
+    """With as many axes as are asked for the tensor itself comes back, whose shape may change in place later."""
+    if base.rank is None:
+        return Sharing.MAYBE
+    return Sharing.SAME if base.rank >= int(eqn.op.name[len("atleast_")]) else Sharing.VIEW
 
 
 def _differs_by_ones(base: TensorType, out: TensorType) -> bool:
