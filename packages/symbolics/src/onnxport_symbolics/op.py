@@ -128,6 +128,10 @@ class Op:
         """Whether the operator exists at the target opset and has the attribute there."""
         return self.has(op_type) and attribute in schema_at(op_type, self._emitter.target).attributes
 
+    def since(self, op_type: str) -> int:
+        """The opset with which the target's version of an operator came."""
+        return schema_at(op_type, self._emitter.target).since
+
     def has_kernel(self, call: Call) -> bool:
         """Whether ONNX Runtime computes a call of an operator that the target opset has."""
         schema = schema_at(call.op_type, self._emitter.target)

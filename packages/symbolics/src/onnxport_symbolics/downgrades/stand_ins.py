@@ -5,6 +5,7 @@ This concerns float64 and int64. The graphs are correct everywhere; they only ha
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -163,10 +164,58 @@ _WRITTEN_OUT: dict[str, _Write] = {
 }
 
 
+# Half precision, in which definitions overflow; the runtime has only these for some operators at some opsets.
+_HALVES = frozenset({DType.FLOAT16, DType.BFLOAT16})
+
+
+# The version of the operator that has no kernel for any type.
+_WITHOUT_LOG_SUM_EXP = 28
+
+
+def _in_single(op: Op, call: Call) -> tuple[Value, ...]:
+    """The call with its halves as float32, and the results halved again."""
+    dtype = op.dtype(first(call))
+    operands = [
+        op.cast(value, DType.FLOAT32) if value is not None and value.dtype in _HALVES else value
+        for value in call.operands
+    ]
+    results = op.lower(dataclasses.replace(call, operands=operands))
+    return tuple(op.cast(result, dtype) for result in results)
+
+
 @stand_in(*_WRITTEN_OUT)
-def written_out(op: Op, call: Call) -> Call | Value:
+def written_out(op: Op, call: Call) -> Call | Value | tuple[Value, ...]:
     """The operator's formula."""
+    if call.op_type == "Softplus" and op.dtype(first(call)) in _HALVES:
+        return _in_single(op, call)
     return call if op.has_kernel(call) else _WRITTEN_OUT[call.op_type](op, first(call), call.attributes)
+
+
+@stand_in("RMSNormalization", "Attention")
+def brain_floats_in_single(op: Op, call: Call) -> Call | tuple[Value, ...]:
+    """ONNX Runtime takes them apart for bfloat16, and lacks kernels for the parts."""
+    return _in_single(op, call) if op.dtype(first(call)) is DType.BFLOAT16 else call
+
+
+@stand_in("ReduceLogSumExp")
+def log_sum_exp_below_the_largest(op: Op, call: Call) -> Call | Value | tuple[Value, ...]:
+    """The logarithm of a sum of exponentials, none of which overflows, nor all vanish.
+
+    Where the runtime has the definition instead of a kernel.
+    """
+    data, keeps = first(call), call.attributes.get("keepdims", 1)
+    if op.dtype(data) in _HALVES:
+        return _in_single(op, call)
+    if not op.dtype(data).is_float or op.since(call.op_type) < _WITHOUT_LOG_SUM_EXP:
+        return call
+    axes = call.operands[1] if len(call.operands) > 1 else None
+    largest = op.ReduceMax(data, axes, keepdims=1)
+    # Infinity less itself is no number.
+    largest = op.Where(op.IsInf(largest), op.const_like(0, data), largest)
+    total = op.ReduceSum(op.Exp(op.Sub(data, largest)), axes, keepdims=keeps)
+    if not keeps:
+        largest = op.Squeeze(largest, axes) if axes is not None else op.Squeeze(largest)
+    return op.Add(op.Log(total), largest)
 
 
 @stand_in("InstanceNormalization")
