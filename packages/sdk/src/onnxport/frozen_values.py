@@ -78,12 +78,12 @@ def open_questions(captured: Captured, cleared: Collection[Finding]) -> list[Sus
         The rest, without what is the same for all sizes that were computed.
     """
     symbols = example_sizes(captured)
-    until = time.perf_counter() + _SEARCH_S
+    until = time.thread_time() + _SEARCH_S
     found = []
     for finding in suspected(captured):
         if finding in cleared:
             continue
-        sizes = turning_sizes(captured, finding, symbols) if time.perf_counter() < until else None
+        sizes = turning_sizes(captured, finding, symbols) if time.thread_time() < until else None
         if sizes != []:
             found.append(Suspect(finding, sizes[0] if sizes else None))
     return found
@@ -171,18 +171,24 @@ def report_open(captured: Captured, cleared: Collection[Finding], reason: str, o
     )
 
 
-def report_limits(limits: Sequence[FrozenValue], on_frozen: OnFrozen) -> None:
+def report_limits(
+    captured: Captured, cleared: Collection[Finding], limits: Sequence[FrozenValue], on_frozen: OnFrozen
+) -> None:
     """Say for which sizes a model is wrong that holds for others.
 
     Args:
+        captured: the capture.
+        cleared: what a check has cleared.
         limits: what was wrong, one for each of the sizes.
-        on_frozen: ``"error"`` makes it an error.
+        on_frozen: ``"auto"`` raises where elements of inputs decide something that is not cleared, and where there is
+            one dynamic axis only: with several, sizes that belong together may have parted.
 
     Raises:
         FrozenValue: if ``on_frozen`` asks for it.
     """
     first, *others = limits
-    if on_frozen == "error":
+    is_plain = len(example_sizes(captured)) == 1 or any(item.is_data for item in open_questions(captured, cleared))
+    if on_frozen == "error" or (on_frozen == "auto" and is_plain):
         raise first
     more = "".join(f"\n  {error.what}: {error.why}" for error in others)
     text = f"the exported model does not hold for all sizes: {first.what}: {first.why}\n  {first.hint}{more}"

@@ -92,7 +92,7 @@ def report_unchecked(captured: Captured, checked: Checked, on_frozen: OnFrozen) 
         FrozenValue: if there is something to say and ``on_frozen`` asks for an error.
     """
     if checked.limits:
-        report_limits(checked.limits, on_frozen)
+        report_limits(captured, checked.cleared, checked.limits, on_frozen)
         return
     if checked.sizes is None:
         reason = f"and the exported model was not checked on other inputs: {checked.reason}"
@@ -227,7 +227,7 @@ class _Check:
         Raises:
             VerificationFailed: if outputs differ and the trace has fixed nothing.
         """
-        until = time.perf_counter() + further_s
+        until = time.thread_time() + further_s
         done = [dict(tried), self._symbols]
         for sizes in self._sizes():
             if sizes in done:
@@ -236,7 +236,7 @@ class _Check:
             inputs = other_values(self._captured, sizes, mirrored=False)
             count = elements(inputs)
             expected_s = self._seconds * max(1.0, count / self._elements)
-            if count > _LARGER * elements(self._captured.example_inputs) or time.perf_counter() + expected_s > until:
+            if count > _LARGER * elements(self._captured.example_inputs) or time.thread_time() + expected_s > until:
                 continue
             try:
                 agrees = self._agrees(inputs, sizes)
@@ -261,7 +261,7 @@ class _Check:
 
     def _agrees(self, inputs: Mapping[str, Any], sizes: Mapping[str, int]) -> bool | None:
         """Whether the outputs agree; None if torch refuses the inputs, False if they say nothing."""
-        start = time.perf_counter()
+        start = time.thread_time()
         try:
             expected = replay(self._torch_model, self._captured.signature, inputs, self._training)
         except CaptureFailed:
@@ -272,7 +272,7 @@ class _Check:
         differences = self._differences(inputs, expected, sizes)
         if elements(inputs) >= self._elements:
             # Of the largest inputs so far: small ones take as long as it takes to begin.
-            self._seconds, self._elements = time.perf_counter() - start, elements(inputs)
+            self._seconds, self._elements = time.thread_time() - start, elements(inputs)
         if differences:
             error = self._first_true(inputs, expected, differences)
             if error is None:
