@@ -48,7 +48,9 @@ def network() -> nn.Sequential:
 def test_training_normalises_by_the_batch_and_drops() -> None:
     model = network().eval()
     x = torch.randn(16, 3)
-    program = onnxport.export(model, (x,), training=TrainingMode.TRAINING)
+    program = onnxport.export(
+        model, (x,), input_names=["input"], dynamic_axes={"input": [0]}, training=TrainingMode.TRAINING
+    )
     kinds = [node.op_type for node in program.model_proto.graph.node]
     assert "Dropout" in kinds
     assert not any(module.training for module in model.modules())

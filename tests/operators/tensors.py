@@ -85,6 +85,10 @@ PROGRAMS: list[Program] = [
     program("aten::_conj", lambda x: torch.view_as_real(ops._conj(torch.complex(x, x + 1)).resolve_conj()), X),
     program("aten::complex aten::imag", lambda x: ops.imag(torch.complex(x, x + 1).conj()), X, other=OTHER_X),
     program("aten::conj", written(CONJ), X, other=OTHER_X),
+    program("aten::conj_physical", lambda x: torch.view_as_real(ops.conj_physical(torch.complex(x, x + 1))), X),
+    program("aten::atleast_1d", called("aten::atleast_1d", "x"), X, other=OTHER_X),
+    program("aten::atleast_2d", called("aten::atleast_2d", "x"), X[0], other=(OTHER_X[0][0],)),
+    program("aten::atleast_3d", called("aten::atleast_3d", "x"), X, other=OTHER_X),
     program("aten::polar", lambda x: torch.view_as_real(torch.polar(x, x + 1)), POSITIVE, other=OTHER_POSITIVE),
     program(
         "aten::view_as_complex aten::view_as_real",

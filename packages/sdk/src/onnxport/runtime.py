@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 import torch.utils.dlpack
 from onnxport_ir import DType, Model
 from onnxport_ir.errors import OnnxExporterError
+from onnxport_ir.graph import Node
 from onnxport_ir.proto import to_proto
 from onnxport_ir.write import write
 
@@ -25,6 +26,8 @@ _QUANTISERS = frozenset({"QuantizeLinear", "DynamicQuantizeLinear"})
 _RANDOM = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 )
+# The data, how much of it is dropped, and whether any is.
+_DROPOUT_OPERANDS = 3
 
 
 def has_runtime() -> bool:
@@ -89,17 +92,25 @@ def model_session(
 
 def draws_random_numbers(model: Model) -> bool:
     """Whether two runs of a model have different results."""
-    return _has_any(model, _RANDOM)
+    return any(node.op_type in _RANDOM or _drops(node) for node in _all_nodes(model))
 
 
 def quantises(model: Model) -> bool:
     """Whether a model rounds numbers to those of a quantised type."""
-    return _has_any(model, _QUANTISERS)
+    return any(node.op_type in _QUANTISERS for node in _all_nodes(model))
 
 
-def _has_any(model: Model, op_types: frozenset[str]) -> bool:
-    bodies = [model.graph, *(function.body for function in model.functions.values())]
-    return any(node.op_type in op_types for body in bodies for node in body.all_nodes())
+def _drops(node: Node) -> bool:
+    """Whether a node is a Dropout that acts: its third operand says so, and it is there at a training's export only."""
+    if node.op_type != "Dropout" or len(node.operands) < _DROPOUT_OPERANDS:
+        return False
+    training = node.operands[_DROPOUT_OPERANDS - 1]
+    return training is not None and (training.const is None or bool(training.array().item()))
+
+
+def _all_nodes(model: Model) -> Iterator[Node]:
+    for body in (model.graph, *(function.body for function in model.functions.values())):
+        yield from body.all_nodes()
 
 
 def run_session(
