@@ -241,7 +241,7 @@ def test_passes_run_by_name(optimize: object, operators: set[str]) -> None:
 
 @pytest.mark.parametrize("optimize", [["dead-kode"], "all", 3, {"dead-code": 1}])
 def test_unknown_passes_are_refused_with_those_that_there_are(optimize: object) -> None:
-    with pytest.raises(InvalidArgument, match="'dead-code', .*'transpose-weights', .*'onnxscript'"):
+    with pytest.raises(InvalidArgument, match=r"'dead-code', .*'transpose-weights', .*'onnxscript'"):
         onnxport.export(Transposed(), (torch.randn(2, 4),), optimize=optimize)
 
 
