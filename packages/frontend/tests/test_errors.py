@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 import torch
-from onnxport_frontend import capture
+from onnxport_frontend import _torch_private as private, capture
 from onnxport_ir.errors import CaptureFailed, InvalidArgument, UnsafeMutation
 from torch import nn
 
@@ -247,6 +247,56 @@ def test_parameters_that_no_module_owns():
 
     with pytest.raises(CaptureFailed, match="belongs to none of its modules"):
         capture(Model(), (torch.ones(2),))
+
+
+class Exporting(nn.Module):
+    """Exports another model in its ``forward``."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+        self.refused = False
+
+    def forward(self, x):
+        try:
+            capture(self.inner, (torch.ones(2),))
+        except CaptureFailed:
+            if not self.refused:
+                raise
+        return Doubled.apply(x)
+
+
+class Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(context, x):
+        return x * 2
+
+
+@pytest.mark.parametrize("inner", [nn.Identity(), torch.jit.script(nn.Identity())], ids=["traced", "scripted"])
+def test_an_export_within_an_export_is_refused(inner):
+    model = Exporting(inner)
+    with pytest.raises(CaptureFailed, match="while another one is traced"):
+        capture(model, (torch.ones(2),))
+    model.refused = True
+    # The outer one is as it would be without.
+    graph = capture(model, (torch.ones(2),), keeps_function=lambda _: False).graph
+    assert [str(eqn.op) for eqn in graph.eqns] == ["aten::mul.Tensor"]
+
+
+def test_functions_are_followed_until_the_outermost_use_ends():
+    seen = []
+
+    def keeps(cls):
+        seen.append(cls)
+        return False
+
+    with private.followed_functions(keeps):
+        with private.followed_functions(lambda _: False):
+            Doubled.apply(torch.ones(2))
+        assert seen == []
+        Doubled.apply(torch.ones(2))
+    Doubled.apply(torch.ones(2))
+    assert seen == [Doubled]
 
 
 def test_other_warnings_pass_and_tracer_warnings_do_not():

@@ -280,30 +280,16 @@ def followed_functions(keeps: Callable[[type], bool]) -> Iterator[None]:
             cls.setup_context(context, args, result)
             return result
 
+    # The class of C has ``apply``; a method of the same name here comes first, and may be there from an outer use.
+    outer = vars(base).get("apply")
     base.apply = classmethod(apply)
     try:
         yield
     finally:
-        del base.apply
-
-
-class _Element:
-    """An element of a tuple in a graph, with what a value is asked for."""
-
-    def __init__(self, type_: JitType) -> None:
-        self._type = type_
-
-    def type(self) -> JitType:
-        return self._type
-
-    def debugName(self) -> str:  # noqa: N802 - as values have it
-        return "0"
-
-
-def tuple_elements(value: Value) -> list[Value] | None:
-    """The elements of a tuple, of which types are known and nothing else; None if the value is none."""
-    type_ = value.type()
-    return [_Element(element) for element in type_.elements()] if type_.kind() == "TupleType" else None
+        if outer is None:
+            del base.apply
+        else:
+            base.apply = outer
 
 
 def python_op_scalars(node: Node) -> list[Any]:

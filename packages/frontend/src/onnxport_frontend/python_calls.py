@@ -35,7 +35,7 @@ def follow_python_call(inliner: Inliner, node: private.Node, frame: Frame) -> No
     args = tuple(next(tensors) if letter == "d" else _literal(next(scalars)) for letter in node.cconv())
     blocks: tuple[Block, ...] = ()
     output = node.output()
-    results = private.tuple_elements(output)
+    results = _tuple_elements(output)
     variables: Sequence[Var] = inliner.typer.results(None, args, [output] if results is None else results)
     if subgraph is not None:
         eqns, found = inliner.collect(lambda: inliner.graph(subgraph, frame.path, given))
@@ -49,6 +49,25 @@ def follow_python_call(inliner: Inliner, node: private.Node, frame: Frame) -> No
     name = _function_name(inliner.functions, private.python_op_class(node))
     inliner.emit(node, frame, _PYTHON_OP, (name, *args), names, tuple(variables), blocks)
     inliner.bind(node, variables if results is None else [tuple(variables)], frame)
+
+
+class _Element:
+    """An element of a tuple in a graph, with what a value is asked for."""
+
+    def __init__(self, type_: private.JitType) -> None:
+        self._type = type_
+
+    def type(self) -> private.JitType:
+        return self._type
+
+    def debugName(self) -> str:  # noqa: N802 - as values have it
+        return "0"
+
+
+def _tuple_elements(value: private.Value) -> list[private.Value] | None:
+    """The elements of a tuple, of which types are known and nothing else; None if the value is none."""
+    type_ = value.type()
+    return [_Element(element) for element in type_.elements()] if type_.kind() == "TupleType" else None
 
 
 def _function_name(functions: dict[str, type], function: type) -> str:

@@ -24,7 +24,8 @@ from onnxport_frontend.structure import Tree, flatten
 # One trace at a time in the process. torch keeps the map from modules to scopes in a module global while it traces
 # (torch.jit._trace._trace_module_map: a second thread's trace would lose its modules), the warning filters that catch
 # what a trace freezes belong to the process before Python 3.14, and so do the flag behind is_in_onnx_export() and the
-# switch of the attention kernels. Everything else of a capture runs without it. Reentrant, because a model may export.
+# switch of the attention kernels. Everything else of a capture runs without it. Reentrant, because what a script leaves
+# to Python may export, and because an export within a trace shall end in an error.
 TRACING = threading.RLock()
 
 
@@ -152,6 +153,12 @@ class _Flat:
 @contextlib.contextmanager
 def _running(model: Any, training: bool | None) -> Iterator[Findings]:
     """Everything that must hold while the user's code runs; what it raises becomes ``CaptureFailed``."""
+    if private.is_tracing():
+        raise CaptureFailed(
+            "a model is exported while another one is traced",
+            why="torch cannot trace within a trace",
+            hint="Export the inner model before the outer one, or skip that where torch.jit.is_tracing() is true.",
+        )
     with contextlib.ExitStack() as stack:
         stack.enter_context(TRACING)
         if isinstance(model, torch.nn.Module):
