@@ -502,3 +502,10 @@ def at_least_is_the_tensor_itself(x, y):
     same = torch.atleast_2d(x)
     same.unsqueeze_(0)
     return x, same
+
+
+@case()
+def what_is_written_is_expanded_to_nothing(x, y):
+    first = y[torch.tensor([0])]
+    first[1:] = first
+    return first, y

@@ -128,6 +128,15 @@ def test_expansions_keep_what_they_can(shape: Sequence[Any], sizes: Sequence[Any
     assert node.operands[1].array().tolist() == expected
 
 
+@pytest.mark.parametrize("opset", [9, 18])
+@pytest.mark.parametrize(("shape", "sizes"), [((1,), (0,)), ((B, 1), (-1, 0)), ((1, B), (0, -1)), ((1, 1), (3, 0))])
+def test_an_expansion_to_nothing_is_kept(shape: Sequence[Any], sizes: Sequence[int], opset: int) -> None:
+    x = np.ones([2 if size is B else size for size in shape], np.float32)
+    model = build(lambda op, x: op.Neg(shaping.expand_to(op, op.Neg(x), sizes)), shape, opset)
+    expected = [old if size == -1 else size for size, old in zip(sizes, x.shape, strict=True)]
+    assert run(model, x).shape == tuple(expected)
+
+
 def test_an_expansion_cannot_keep_a_new_axis() -> None:
     with pytest.raises(UnsupportedCase, match="new axis"):
         build(lambda op, x: shaping.expand_to(op, x, [-1, 3]), (3,))

@@ -127,8 +127,17 @@ def _expand(op: Op, call: Call) -> tuple[Value, ...] | None:
     target = None if shape is None else contents(shape)
     if x.shape is None or target is None or len(target) > len(x.shape):
         return None
-    sizes = x.shape[len(x.shape) - len(target) :]
-    return _same(x) if all(t in (1, size) for t, size in zip(target, sizes, strict=True)) else None
+    added = len(x.shape) - len(target)
+    sizes = x.shape[added:]
+    if all(t in (1, size) for t, size in zip(target, sizes, strict=True)):
+        return _same(x)
+    numbers = _ints(call, 1)
+    empty = [added + axis for axis, t in enumerate(numbers or ()) if t == 0 and sizes[axis] != 0]
+    if numbers is None or not empty:
+        return None
+    # ONNX Runtime 1.32 takes an Expand from 1 to a constant 0 out of the graph, as if it changed nothing.
+    x = op.Slice(x, [0] * len(empty), [0] * len(empty), empty)
+    return (op.Expand(x, [number or 1 for number in numbers]),)
 
 
 @_rule("Squeeze", "Unsqueeze")
