@@ -361,3 +361,21 @@ def same_size_in_both_branches_and_after(x):
     else:
         y = x.t().reshape(x.size(0) * x.size(1))
     return y.reshape(x.size(1), x.size(0))
+
+
+@program((X, 1, 1.0), (Y, 1, -100.0), (Y, 3, -100.0), (X, 3, 100.0), since=11)
+def sum_or_unknown_rank_in_loop(x, n: int, f: float):
+    v = x
+    for _ in range(n):
+        if x.sum() > f:
+            w = x.sum()
+        else:
+            if n > 2:
+                w = x[0]
+            else:
+                w = x
+        if n == 3:
+            v = w
+        else:
+            v = w * 2
+    return v

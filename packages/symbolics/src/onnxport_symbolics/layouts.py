@@ -167,9 +167,9 @@ class Planner:
             case Known(a), Known(b) if _same(a, b):
                 return left
             case (AsMaybe(a), Known(None)) | (Known(None), AsMaybe(a)):
-                return AsMaybe(a)
+                return AsMaybe(self._of_any_size(a))
             case (Known(None), other) | (other, Known(None)):
-                return AsMaybe(self._carried(other, _inner(kind)))
+                return AsMaybe(self._of_any_size(self._carried(other, _inner(kind))))
             case (AsMaybe(a), AsMaybe(b)):
                 return AsMaybe(self.join(a, b, _inner(kind)))
             case (AsMaybe(a), b) | (b, AsMaybe(a)):
@@ -188,14 +188,15 @@ class Planner:
     def _of_any_size(self, layout: Layout) -> Layout:
         """A layout for a value that is missing in some runs: what stands for it then has sizes of its own."""
         match layout:
-            case Leaf(TensorType(dtype, shape), is_list) if shape is not None and not is_list:
-                return Leaf(
-                    TensorType(
-                        dtype, tuple(d if isinstance(d, int) or d in self.loose else self._loosen() for d in shape)
-                    )
-                )
+            case Leaf(TensorType(dtype, shape), is_list) if shape is not None:
+                sizes = (dim if isinstance(dim, int) or dim in self.loose else self._loosen() for dim in shape)
+                return Leaf(TensorType(dtype, tuple(sizes)), is_list)
             case Several(items):
                 return Several(tuple(map(self._of_any_size, items)))
+            case InColumns(items):
+                return InColumns(tuple(map(self._of_any_size, items)))
+            case AsList(content, element):
+                return AsList(self._of_any_size(content), element)
             case AsMaybe(value):
                 return AsMaybe(self._of_any_size(value))
         return layout
@@ -383,7 +384,8 @@ def _stand_in(op: Op, kind: ValueType) -> Value:
         return op.SequenceEmpty(dtype=dtype or DType.FLOAT32)
     if not isinstance(kind, TensorType) or kind.dtype is None:
         raise op.refuse("a result that some branch does not have, of unknown type")
-    sizes = tuple(dim if isinstance(dim, int) else 0 for dim in kind.shape or ())
+    # Of unknown rank, it must not look like a number: ONNX takes a shape that it does not know for one of rank 0.
+    sizes = (0,) if kind.shape is None else tuple(dim if isinstance(dim, int) else 0 for dim in kind.shape)
     if int(np.prod(sizes)) <= 1:
         return op.const(np.zeros(sizes, kind.dtype.numpy), kind.dtype)
     return op.Expand(op.const(np.zeros((), kind.dtype.numpy), kind.dtype), list(sizes))

@@ -27,11 +27,30 @@ def no_optionals(op: Op, call: Call) -> Call:
 
 
 @downgrade("If", at=13)
-def no_sequences(op: Op, call: Call) -> Call:
-    """Only tensors were carried."""
-    if any(isinstance(value.value_type, SequenceType) for value in _carried(call)):
-        raise op.needs_opset(f"{call.op_type} with a sequence", 13)
+def branches_give_tensors(op: Op, call: Call) -> Call:
+    """Only tensors were carried; inference took an unknown shape for rank 0 where the other branch has that.
+
+    Then the rank is hidden from the runtime.
+    """
+    _no_sequences(op, call)
+    branches = call.attributes["then_branch"], call.attributes["else_branch"]
+    for index, outputs in enumerate(zip(*(branch.outputs for branch in branches), strict=True)):
+        for branch, mine, other in zip(branches, outputs, reversed(outputs), strict=True):
+            if mine.rank == 0 and other.rank is None:
+                branch.outputs[index] = _of_hidden_rank(op, branch, mine, call.operands[0])
     return call
+
+
+def _of_hidden_rank(op: Op, branch: Block, value: Value, condition: Value | None) -> Value:
+    """The same value of rank 0, of a rank that no runtime can compute before the model runs."""
+    truth, vector = TensorType(DType.BOOL, (1,)), TensorType(DType.INT64, (op.unknown_dim(),))
+    flag = Node("Reshape", [condition, op.const([1])], result_types=[truth])
+    opposite = Node("Not", [flag.result], result_types=[truth])
+    never = Node("And", [flag.result, opposite.result], result_types=[truth])
+    shape = Node("Compress", [op.const([1]), never.result], {"axis": 0}, result_types=[vector])
+    same = Node("Reshape", [value, shape.result], result_types=[TensorType(value.dtype)])
+    branch.nodes += [flag, opposite, never, shape, same]
+    return same.result
 
 
 @downgrade("If", at=11)
@@ -49,6 +68,11 @@ def branches_of_one_shape(op: Op, call: Call) -> Call:
             if any(isinstance(a, int) and not isinstance(b, int) for a, b in zip(mine.shape, other.shape, strict=True)):
                 branch.outputs[index] = _of_hidden_shape(op, branch, mine, condition)
     return call
+
+
+def _no_sequences(op: Op, call: Call) -> None:
+    if any(isinstance(value.value_type, SequenceType) for value in _carried(call)):
+        raise op.needs_opset(f"{call.op_type} with a sequence", 13)
 
 
 def _differ(left: Dim, right: Dim) -> bool:
@@ -72,7 +96,7 @@ def _of_hidden_shape(op: Op, branch: Block, value: Value, condition: Value) -> V
 @downgrade("Loop", at=13)
 def loop_carries_something(op: Op, call: Call) -> Call | tuple[Value, ...]:
     """Only tensors were carried, and at least one: a loop that carries nothing gets its condition."""
-    no_sequences(op, call)
+    _no_sequences(op, call)
     if len(call.operands) > 2:
         return call
     body = call.attributes["body"]
