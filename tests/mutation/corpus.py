@@ -509,3 +509,12 @@ def what_is_written_is_expanded_to_nothing(x, y):
     first = y[torch.tensor([0])]
     first[1:] = first
     return first, y
+
+
+@case()
+def one_axis_flattened_is_the_tensor_itself(x, y):
+    same = y.flatten()
+    same.unsqueeze_(0)
+    row = x.flatten(-1)
+    row.t_()
+    return x, y, same, row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from onnxport_ir.captured import Arg, Enumeral, Eqn, OpName, Var
@@ -72,16 +72,13 @@ def sharing(eqn: Eqn, base: TensorType, is_contiguous: bool) -> Sharing:
         is_contiguous: whether the first argument is known to lie contiguously in memory.
     """
     name = eqn.op.base
-    out = tensor_type(eqn.outputs[0]) if eqn.outputs else TensorType()
     if name in _WHOLE:
         return Sharing.WHOLE
-    if name in _AT_LEAST:
-        return _at_least(eqn, base)
+    if name in _BY_TYPE:
+        return _BY_TYPE[name](eqn, base)
     if name in _REAL_SAME:
         is_real = base.dtype is not None and not base.dtype.is_complex
         return Sharing.SAME if is_real else Sharing.MAYBE
-    if name in ADJOINTS:
-        return Sharing.VIEW if base.dtype is not None and not base.dtype.is_complex else Sharing.MAYBE
     if name == "aten::slice" and _is_whole(eqn, base):
         return Sharing.WHOLE
     if name in _LISTS:
@@ -92,9 +89,7 @@ def sharing(eqn: Eqn, base: TensorType, is_contiguous: bool) -> Sharing:
         plain = _literal(eqn, "memory_format") in (None, CONTIGUOUS)
         return Sharing.SAME if is_contiguous and plain else Sharing.MAYBE
     if name in RESHAPES:
-        return Sharing.VIEW if is_contiguous or _differs_by_ones(base, out) else Sharing.MAYBE
-    if name in _DROPOUTS:
-        return _dropout(eqn)
+        return _reshape(eqn, base, is_contiguous)
     if (name == "aten::view" and eqn.op.overload) or name not in _VIEWS:
         return Sharing.MAYBE
     return Sharing.VIEW
@@ -216,7 +211,7 @@ def _literal(eqn: Eqn, name: str) -> object:
     return value.value if isinstance(value, Enumeral) else value
 
 
-def _dropout(eqn: Eqn) -> Sharing:
+def _dropout(eqn: Eqn, _: TensorType) -> Sharing:
     train, p = _literal(eqn, "train"), _literal(eqn, "p")
     if train is False:
         return Sharing.SAME
@@ -229,6 +224,28 @@ def _at_least(eqn: Eqn, base: TensorType) -> Sharing:
     if base.rank is None:
         return Sharing.MAYBE
     return Sharing.SAME if base.rank >= int(eqn.op.name[len("atleast_")]) else Sharing.VIEW
+
+
+def _adjoint(_: Eqn, base: TensorType) -> Sharing:
+    if base.rank is None or base.dtype is None or base.dtype.is_complex:
+        return Sharing.MAYBE
+    return Sharing.VIEW if base.rank else Sharing.SAME
+
+
+def _matrix_transpose(_: Eqn, base: TensorType) -> Sharing:
+    return Sharing.SAME if base.rank == 0 else Sharing.VIEW
+
+
+def _reshape(eqn: Eqn, base: TensorType, is_contiguous: bool) -> Sharing:
+    start, end = _literal(eqn, "start_dim"), _literal(eqn, "end_dim")
+    if eqn.op.base == "aten::flatten" and base.rank != 0:
+        if base.rank is None or not isinstance(start, int) or not isinstance(end, int):
+            return Sharing.MAYBE
+        # One axis alone is not flattened: the tensor itself comes back, whose shape may change in place later.
+        if start % base.rank == end % base.rank:
+            return Sharing.SAME
+    out = tensor_type(eqn.outputs[0])
+    return Sharing.VIEW if is_contiguous or _differs_by_ones(base, out) else Sharing.MAYBE
 
 
 def _differs_by_ones(base: TensorType, out: TensorType) -> bool:
@@ -253,3 +270,11 @@ def _bounds(step: Step, name: str, index: int, base: TensorType) -> tuple[int, i
             width = -(-size // chunks)
             return index * width, (index + 1) * width
     return None
+
+
+_BY_TYPE: dict[str, Callable[[Eqn, TensorType], Sharing]] = {
+    **dict.fromkeys(_AT_LEAST, _at_least),
+    **dict.fromkeys(_DROPOUTS, _dropout),
+    **dict.fromkeys(ADJOINTS, _adjoint),
+    "aten::mT": _matrix_transpose,
+}
