@@ -624,3 +624,24 @@ def lists_appended_in_loop(x, n: int):
     for i in range(n):
         found.append([x, x + i])
     return len(found), found[0][1]
+
+
+@program((X, 3, True), (Y, 2, False), (Y, 3, True), since=13)
+def list_missing_after_break(x, n: int, turns_around: bool):
+    a, b = [x, x * 0.5], [x]
+    k = n
+    found: Optional[int] = None
+    for i in range(x.size(0)):
+        if isinstance(found, int):
+            found = 3
+        else:
+            b = list(a)
+            if bool(x.sum() > 100):
+                break
+            if turns_around:
+                b.reverse()
+                continue
+        if k == 100:
+            continue
+        k = k + i
+    return k
