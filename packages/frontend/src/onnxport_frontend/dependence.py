@@ -307,7 +307,8 @@ def analyse(graph: CapturedGraph) -> Marked:
     from onnxport_frontend.formulas import formula  # noqa: PLC0415 - it runs operators, which only marks need
 
     marks = list(marks_of(graph.eqns))
-    unpacked = [eqn for eqn in graph.eqns if eqn.op == _UNPACK]
+    lists = {out: eqn for eqn in graph.eqns if eqn.op.name in _LISTS for out in eqn.outputs}
+    unpacked = [eqn for eqn in graph.eqns if eqn.op == _UNPACK and _may_vary(eqn.args[0], lists)]
     facts = Facts()
     if not marks and not unpacked:
         return Marked(graph, {}, {}, [])
@@ -335,6 +336,17 @@ def analyse(graph: CapturedGraph) -> Marked:
         if deps and isinstance(arg, Var):
             parts.append((made[arg], facts.dependence(deps)))
     return Marked(graph, dependences, formulas, parts)
+
+
+def _may_vary(arg: Arg, lists: Mapping[Var, Eqn]) -> bool:
+    """Whether a list may have another number of parts: not if all sizes of the tensor that it is made of are known."""
+    maker = lists.get(arg) if isinstance(arg, Var) else None
+    if maker is None:
+        return False
+    whole = maker.args[0]
+    type_ = whole.type if isinstance(whole, Var) else None
+    shape = type_.shape if isinstance(type_, TensorType) else None
+    return shape is None or not all(isinstance(size, int) for size in shape)
 
 
 def _reached(eqns: Sequence[Eqn], ends: Iterable[Arg]) -> list[Eqn]:

@@ -200,8 +200,10 @@ class Block:
         """The nodes of this block and of those inside it."""
         for node in self.nodes:
             yield node
-            for block in node.blocks():
-                yield from block.all_nodes()
+            # Most nodes have no attributes, and passes walk all of them many times.
+            if node.attributes:
+                for block in node.blocks():
+                    yield from block.all_nodes()
 
     def constants(self) -> list[Value]:
         """The constants that nodes or outputs of this block (and of inner blocks) use, in order of first use."""
