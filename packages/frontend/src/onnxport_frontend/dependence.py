@@ -18,6 +18,7 @@ from onnxport_ir.captured import Arg, Block, CapturedGraph, Eqn, ModuleCall, OpN
 from onnxport_ir.dims import Dim, DimSource, evaluate
 from onnxport_ir.types import ScalarType, TensorType
 
+from onnxport_frontend import _torch_private as private
 from onnxport_frontend.aliasing import op_facts
 
 _PRINT = "prim::Print"
@@ -310,7 +311,7 @@ def analyse(graph: CapturedGraph) -> Marked:
     lists = {out: eqn for eqn in graph.eqns if eqn.op.name in _LISTS for out in eqn.outputs}
     unpacked = [eqn for eqn in graph.eqns if eqn.op == _UNPACK and _may_vary(eqn.args[0], lists)]
     facts = Facts()
-    if not marks and not unpacked:
+    if not marks and (not unpacked or _is_of_fixed_sizes(graph)):
         return Marked(graph, {}, {}, [])
     makers = _reached(graph.eqns, [eqn.args[0] for eqn in unpacked])
     for item in graph.inputs:
@@ -336,6 +337,21 @@ def analyse(graph: CapturedGraph) -> Marked:
         if deps and isinstance(arg, Var):
             parts.append((made[arg], facts.dependence(deps)))
     return Marked(graph, dependences, formulas, parts)
+
+
+def _is_of_fixed_sizes(graph: CapturedGraph) -> bool:
+    """Whether no size in a graph can be another: none of the inputs', and no operator decides one from elements."""
+    types = [item.var.type for item in graph.inputs]
+    return all(
+        isinstance(type_, TensorType) and type_.shape is not None and all(isinstance(size, int) for size in type_.shape)
+        for type_ in types
+    ) and not any(
+        eqn.blocks
+        or private.has_dynamic_shape(eqn.op.namespace, eqn.op.name, eqn.op.overload)
+        # A number, which may come from elements.
+        or any(isinstance(out.type, ScalarType) for out in eqn.outputs)
+        for eqn in graph.eqns
+    )
 
 
 def _may_vary(arg: Arg, lists: Mapping[Var, Eqn]) -> bool:
