@@ -162,11 +162,12 @@ class Node:
         """The first result."""
         return self.results[0]
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Sequence[Block]:
         """The subgraphs among the attributes."""
-        for attribute in self.attributes.values():
-            if isinstance(attribute, Block):
-                yield attribute
+        # Most nodes have no attributes, and passes ask all of them many times.
+        if not self.attributes:
+            return ()
+        return [attribute for attribute in self.attributes.values() if isinstance(attribute, Block)]
 
     def __repr__(self) -> str:
         return f"<Node {self.domain + '::' if self.domain else ''}{self.op_type} {self.name}>"
@@ -200,10 +201,8 @@ class Block:
         """The nodes of this block and of those inside it."""
         for node in self.nodes:
             yield node
-            # Most nodes have no attributes, and passes walk all of them many times.
-            if node.attributes:
-                for block in node.blocks():
-                    yield from block.all_nodes()
+            for block in node.blocks():
+                yield from block.all_nodes()
 
     def constants(self) -> list[Value]:
         """The constants that nodes or outputs of this block (and of inner blocks) use, in order of first use."""
