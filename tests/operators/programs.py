@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from tests.ops.harness import Case
+from tests.ops.harness import Call, Case
 
 # Any: the arguments and results of models.
 Model = Callable[..., Any]
@@ -34,19 +34,8 @@ class Program:
         model = self.case.model
         if not isinstance(model, torch.jit.ScriptModule | torch.jit.ScriptFunction):
             with torch.no_grad():
-                model = torch.jit.trace(_Call(model), self.case.args, check_trace=False)
+                model = torch.jit.trace(Call(model), self.case.args, check_trace=False)
         return str(model.inlined_graph)
-
-
-class _Call(torch.nn.Module):
-    """A function as a model."""
-
-    def __init__(self, function: Model) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, *args: Any) -> Any:
-        return self.function(*args)
 
 
 def program(names: str, model: Model, *args: Any, other: Sequence[Any] | None = None, **facts: Any) -> Program:

@@ -69,7 +69,7 @@ class Case:
         return self.name
 
 
-class _Call(torch.nn.Module):
+class Call(torch.nn.Module):
     """A function as a model."""
 
     def __init__(self, function: Model) -> None:
@@ -132,7 +132,7 @@ def _capture(fn: Model, args: tuple[Any, ...], axes: Axes) -> Captured:
     names = [f"x{index}" for index in range(count)]
     dynamic = {names[index]: dict(dims) if isinstance(dims, Mapping) else list(dims) for index, dims in axes.items()}
     # A scripted or plain module is exported as it is; functions are called by one.
-    model = fn if isinstance(fn, torch.nn.Module | torch.jit.ScriptFunction) else _Call(fn)
+    model = fn if isinstance(fn, torch.nn.Module | torch.jit.ScriptFunction) else Call(fn)
     if isinstance(model, torch.nn.Module):
         model.eval()
     return capture(model, _clone(args), input_names=names, dynamic_axes=dynamic)

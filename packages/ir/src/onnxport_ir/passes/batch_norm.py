@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onnxport_ir.graph import Block, Model, Node, Value
-from onnxport_ir.passes.weights import count_reads
+from onnxport_ir.passes.weights import count_reads, replace_values
 from onnxport_ir.tensors import LazyTensor, TensorRef
 
 _DEFAULT_EPSILON = 1e-5
@@ -31,12 +31,7 @@ def fold_batch_norms(model: Model) -> int:
     reads = count_reads(model)
     replaced: dict[Value, Value] = {}
     _fold(model.graph, reads, replaced)
-    if replaced:
-        for node in model.graph.all_nodes():
-            if any(operand in replaced for operand in node.operands):
-                node.operands = tuple(o if o is None else replaced.get(o, o) for o in node.operands)
-        for block in (model.graph, *(inner for node in model.graph.all_nodes() for inner in node.blocks())):
-            block.outputs = [replaced.get(output, output) for output in block.outputs]
+    replace_values(model, replaced)
     return len(replaced)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -37,10 +37,7 @@ def transpose_weights(model: Model) -> int:
     reads = count_reads(model)
     replaced: dict[Value, Value] = {}
     _collect(model.graph, reads, replaced)
-    if replaced:
-        for node in model.graph.all_nodes():
-            if any(operand in replaced for operand in node.operands):
-                node.operands = tuple(o if o is None else replaced.get(o, o) for o in node.operands)
+    replace_values(model, replaced)
     return len(replaced)
 
 
@@ -52,6 +49,17 @@ def count_reads(model: Model) -> Counter[Value]:
         for block in node.blocks():
             reads.update(block.outputs)
     return reads
+
+
+def replace_values(model: Model, replaced: Mapping[Value, Value]) -> None:
+    """Put values into the places of others, in the operands of nodes and the outputs of blocks."""
+    if not replaced:
+        return
+    for node in model.graph.all_nodes():
+        if any(operand in replaced for operand in node.operands):
+            node.operands = tuple(o if o is None else replaced.get(o, o) for o in node.operands)
+    for block in (model.graph, *(inner for node in model.graph.all_nodes() for inner in node.blocks())):
+        block.outputs = [replaced.get(output, output) for output in block.outputs]
 
 
 def _collect(block: Block, reads: Counter[Value], replaced: dict[Value, Value]) -> None:

@@ -12,11 +12,8 @@ from onnxport_symbolics.aten.solve import each_column, rows_of, square
 from onnxport_symbolics.integers import minimum
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten
+from onnxport_symbolics.series import number
 from onnxport_symbolics.shaping import expand_to, full, slice_axis, transpose_last
-
-
-def _number(op: Op, number: float) -> Value:
-    return op.const(number, DType.FLOAT64)
 
 
 def _columns_of(op: Op, x: Value) -> Value:
@@ -30,7 +27,7 @@ def _reflections(op: Op, matrix: Value) -> tuple[Value, Value]:
     sizes = op.dims(matrix)
     count = minimum(op, sizes[-2], sizes[-1])
     numbers = op.Range(op.const(0), op.scalar(count, DType.INT64), op.const(1))
-    zero, one = _number(op, 0), _number(op, 1)
+    zero, one = number(op, 0), number(op, 1)
 
     def step(k: Value, rest: Value, scales: Value) -> tuple[Value, Value]:
         column = op.Gather(rest, k, axis=-1)
@@ -57,7 +54,7 @@ def _reflected(op: Op, vectors: Value, tau: Value, target: Value, *, from_last: 
     """``target`` (*, M, C) after the reflections (*, M, N), (*, K), the first or the last one first."""
     rows = rows_of(op, vectors)
     last = op.Sub(op.scalar(op.dim(tau, -1), DType.INT64), op.const(1))
-    zero, one = _number(op, 0), _number(op, 1)
+    zero, one = number(op, 0), number(op, 1)
 
     def step(counter: Value, rest: Value, scales: Value) -> tuple[Value, Value]:
         k = op.Sub(last, counter) if from_last else counter

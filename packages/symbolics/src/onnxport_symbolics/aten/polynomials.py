@@ -10,15 +10,12 @@ from onnxport_symbolics.aten.arithmetic import promote_real
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.promote import TensorOrNumber
 from onnxport_symbolics.registry import aten
+from onnxport_symbolics.series import number
 
 #: Gives the polynomial of degree 1 at x.
 _First = Callable[[Op, Value], Value]
 #: Gives the polynomial of degree k + 1 at x from those of degree k and k - 1; k is a value of rank 0.
 _Next = Callable[[Op, Value, Value, Value, Value], Value]
-
-
-def _number(op: Op, number: float) -> Value:
-    return op.const(number, DType.FLOAT64)
 
 
 def _polynomial(op: Op, x: TensorOrNumber, n: TensorOrNumber, first: _First, following: _Next) -> Value:
@@ -31,14 +28,14 @@ def _polynomial(op: Op, x: TensorOrNumber, n: TensorOrNumber, first: _First, fol
     point, degree = op.cast(left, DType.FLOAT64), op.cast(right, DType.INT64)
     shape = op.shape(op.Add(point, op.cast(degree, DType.FLOAT64)))
     point, degree = op.Expand(point, shape), op.Expand(degree, shape)
-    start = op.Expand(_number(op, 1), shape)
+    start = op.Expand(number(op, 1), shape)
     one, zero = op.const(1), op.const(0)
     # The largest degree says how far to go; a leading 1 makes that a number for no elements too.
     degrees = op.Concat(op.const([1]), op.Reshape(degree, op.const([-1])), axis=0)
     trips = op.Sub(op.ReduceMax(degrees, keepdims=0), one)
     last = _recur(op, point, degree, [start, first(op, point)], trips, following)
     result = op.Where(op.Less(degree, one), start, last)
-    result = op.Where(op.Less(degree, zero), _number(op, 0), result)
+    result = op.Where(op.Less(degree, zero), number(op, 0), result)
     return op.cast(result, dtype)
 
 
@@ -73,13 +70,13 @@ def _hermite_of_statistics(op: Op, x: Value, k: Value, current: Value, previous:
 
 
 def _laguerre(op: Op, x: Value, k: Value, current: Value, previous: Value) -> Value:
-    after = op.Add(k, _number(op, 1))
+    after = op.Add(k, number(op, 1))
     factor = op.Sub(op.Add(k, after), x)
     return op.Div(op.Sub(op.Mul(factor, current), op.Mul(k, previous)), after)
 
 
 def _legendre(op: Op, x: Value, k: Value, current: Value, previous: Value) -> Value:
-    after = op.Add(k, _number(op, 1))
+    after = op.Add(k, number(op, 1))
     factor = op.Mul(op.Add(k, after), x)
     return op.Div(op.Sub(op.Mul(factor, current), op.Mul(k, previous)), after)
 
@@ -89,15 +86,15 @@ def _plain(op: Op, x: Value) -> Value:
 
 
 def _less_one(op: Op, x: Value) -> Value:
-    return op.Sub(_double(op, x), _number(op, 1))
+    return op.Sub(_double(op, x), number(op, 1))
 
 
 def _plus_one(op: Op, x: Value) -> Value:
-    return op.Add(_double(op, x), _number(op, 1))
+    return op.Add(_double(op, x), number(op, 1))
 
 
 def _one_less(op: Op, x: Value) -> Value:
-    return op.Sub(_number(op, 1), x)
+    return op.Sub(number(op, 1), x)
 
 
 def _register(name: str, first: _First, following: _Next) -> None:
