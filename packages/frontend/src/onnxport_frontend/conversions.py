@@ -93,7 +93,7 @@ _METHODS = {
 #: The same as functions of ``torch``. These are not stood in for: code that is compiled meanwhile looks them up.
 _FUNCTIONS = {getattr(torch, name): _METHODS[name] for name in ("equal", "allclose", "is_nonzero", "is_same_size")}
 #: What makes a tensor of Python's values, some of which may be tensors.
-_MAKERS = frozenset({torch.tensor, torch.as_tensor, torch.asarray})
+_MAKERS: frozenset[Callable[..., Any]] = frozenset({torch.tensor, torch.as_tensor, torch.asarray})
 _MAKER_METHODS = ("new", "new_tensor")
 
 #: Rounding to whole numbers, for which Python asks tensors in vain: they stay tensors in a trace, as sizes are.
@@ -142,22 +142,14 @@ class WatchingConversions(Watching):
     """The mode of a trace, which sees the functions of torch that convert tensors as well."""
 
     def __init__(self, watch: Watch) -> None:
-        super().__init__()
-        self._watch = watch
+        # A rule is called by the mode, and that by whoever called the function.
+        def convert(_: Watching, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+            return watch.converting(_FUNCTIONS[func], func, sys._getframe(2))(*args, **kwargs)
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: object,
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Call ``func``, or what is to be called for it."""
-        if func in _FUNCTIONS:
-            func = self._watch.converting(_FUNCTIONS[func], func, sys._getframe(1))
-        elif func in _MAKERS:
-            func = self._watch.making(func, sys._getframe(1))
-        return super().__torch_function__(func, types, args, kwargs)
+        def make(_: Watching, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+            return watch.making(func, sys._getframe(2))(*args, **kwargs)
+
+        super().__init__({**dict.fromkeys(_FUNCTIONS, convert), **dict.fromkeys(_MAKERS, make)})
 
 
 class Watch:

@@ -20,7 +20,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from types import FrameType, TracebackType
+from types import FrameType, MappingProxyType, TracebackType
 from typing import Any
 
 import torch
@@ -39,7 +39,7 @@ _DATA = torch.Tensor.data.__get__  # type: ignore[attr-defined]  # a descriptor 
 _SET_DATA = torch.Tensor.data.__set__  # type: ignore[attr-defined]  # the same
 _DEEP_COPY = torch.Tensor.__deepcopy__
 #: What a trace does not record, or forgets the tensor for, so that it becomes a constant.
-_UNRECORDED = {
+_UNRECORDED: dict[Callable[..., Any], str] = {
     torch.Tensor.resize_: "Tensor.resize_",
     torch.Tensor.resize_as_: "Tensor.resize_as_",
     torch.resize_as_: "torch.resize_as_",
@@ -64,11 +64,20 @@ _DROPOUTS = ("dropout1d", "dropout2d", "dropout3d")
 _HAND_BACK = _functions([*(name.removeprefix("aten::") for name in SILENT_ALIASES), *_DROPOUTS])
 
 
-class Watching(TorchFunctionMode):
-    """Warns as torch does, of what torch does not warn of, and keeps the trace from losing tensors."""
+#: What is done in place of a function: it gets the mode, the function, and its arguments.
+Rule = Callable[["Watching", Callable[..., Any], tuple[Any, ...], Mapping[str, Any]], Any]
 
-    def __init__(self) -> None:
+
+class Watching(TorchFunctionMode):
+    """Warns as torch does, of what torch does not warn of, and keeps the trace from losing tensors.
+
+    Args:
+        rules: what else is to be called in place of functions.
+    """
+
+    def __init__(self, rules: Mapping[Callable[..., Any], Rule] = MappingProxyType({})) -> None:
         super().__init__()
+        self._rules = {**_RULES, **rules}
         self._outer_set: Any = None
         # Memory that came back in another form: the tensor, how often it had been written to, from what, and where.
         self._handed_back: list[tuple[torch.Tensor, int | None, str, Place | None]] = []
@@ -85,27 +94,15 @@ class Watching(TorchFunctionMode):
         Raises:
             UnsafeMutation: if it puts memory behind a tensor in a way that the trace cannot tell.
         """
-        if func is _INDEX:
-            warnings.warn("Converting a tensor to a Python index", private.TracerWarning, stacklevel=2)
-        elif func is _STRIDE:
-            warnings.warn("Reading the strides of a tensor as Python integers", private.TracerWarning, stacklevel=2)
-        elif func == _DATA:
-            return args[0].detach()
-        elif func == _SET_DATA:
-            _refuse_other_memory(args[0], args[1])
-        elif func is _DEEP_COPY:
-            return _deep_copy(args[0], args[1])
-        elif func in _UNRECORDED:
-            raise _untraceable(_UNRECORDED[func])
-        elif func in _AT_LEAST:
-            return _at_least(_AT_LEAST[func], args)
-        elif func in _HAND_BACK:
-            return self._call_keeping_identity(func, args, kwargs or {})
-        elif isinstance(func, _OPERATORS):
+        # Once for every call of a function of torch: one look for those that have a rule.
+        rule = self._rules.get(func)
+        if rule is not None:
+            return rule(self, func, args, kwargs or {})
+        if isinstance(func, _OPERATORS):
             _warn_of_numbers(func, args, kwargs or {})
-        return func(*args, **(kwargs or {}))
+        return func(*args, **kwargs) if kwargs else func(*args)
 
-    def _call_keeping_identity(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    def call_keeping_identity(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Call a function; a result that is an argument, or the same part of its memory, is that in the trace too."""
         given = [value for value in tree_leaves((args, dict(kwargs))) if isinstance(value, torch.Tensor)]
         before = [(tensor, private.write_count(tensor), private.remembered_value(tensor)) for tensor in given]
@@ -243,3 +240,34 @@ def _is_same_part(left: torch.Tensor, right: torch.Tensor) -> bool:
     if left.layout is not torch.strided or right.layout is not torch.strided:
         return False
     return left.data_ptr() == right.data_ptr() and left.shape == right.shape and _STRIDE(left) == _STRIDE(right)
+
+
+def _index(_: Watching, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    warnings.warn("Converting a tensor to a Python index", private.TracerWarning, stacklevel=3)
+    return func(*args, **kwargs)
+
+
+def _stride(_: Watching, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    warnings.warn("Reading the strides of a tensor as Python integers", private.TracerWarning, stacklevel=3)
+    return func(*args, **kwargs)
+
+
+def _set_data(_: Watching, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    _refuse_other_memory(args[0], args[1])
+    return func(*args, **kwargs)
+
+
+def _unrecorded(_: Watching, func: Callable[..., Any], __: tuple[Any, ...], ___: Mapping[str, Any]) -> Any:
+    raise _untraceable(_UNRECORDED[func])
+
+
+_RULES: dict[Callable[..., Any], Rule] = {
+    **dict.fromkeys(_HAND_BACK, Watching.call_keeping_identity),
+    **{function: lambda _, func, args, __: _at_least(_AT_LEAST[func], args) for function in _AT_LEAST},
+    **dict.fromkeys(_UNRECORDED, _unrecorded),
+    _DEEP_COPY: lambda _, __, args, ___: _deep_copy(args[0], args[1]),
+    _SET_DATA: _set_data,
+    _DATA: lambda _, __, args, ___: args[0].detach(),
+    _STRIDE: _stride,
+    _INDEX: _index,
+}
