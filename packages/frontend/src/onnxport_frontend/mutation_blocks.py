@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from onnxport_ir.captured import Arg, Block, Eqn, TensorLiteral, Var
 from onnxport_ir.errors import UnsafeMutation
 
-from onnxport_frontend.storage import Base, Owner, Region, Spoiled, group
+from onnxport_frontend.storage import Base, Handle, Owner, Region, Spoiled, group
 from onnxport_frontend.tensor_state import TensorState, is_tracked
 
 #: Reads the equations of a block.
@@ -22,7 +22,8 @@ class Body:
     Attributes:
         eqns: its functional equations.
         outputs: its outputs in them.
-        regions: per output the tensor's memory, or None for what is no tensor.
+        handles: per output the tensor object, or None for what is no tensor.
+        regions: per output the tensor's memory at the end, or None.
         groups: per output the bases that may share its memory.
         contents: the new contents of bases from outside.
         spoiled: the bases from outside whose content is not known at the end.
@@ -30,6 +31,7 @@ class Body:
 
     eqns: tuple[Eqn, ...]
     outputs: tuple[Arg, ...]
+    handles: list[Handle | None]
     regions: list[Region | None]
     groups: list[dict[Base, None]]
     contents: dict[Base, Arg]
@@ -84,7 +86,7 @@ def visit_if(state: TensorState, eqn: Eqn, run: Run) -> None:
             state.memory.spoil(base, reason)
     for position, out in enumerate(eqn.outputs):
         if is_tracked(out):
-            _bind_result(state, out, [(body.regions[position], body.groups[position]) for body in bodies])
+            _bind_result(state, out, position, bodies)
     _relate_results(state, eqn.outputs, bodies)
 
 
@@ -96,17 +98,27 @@ def _slot(base: Base, regions: Sequence[Sequence[Region | None]]) -> int | None:
     return None
 
 
-def _bind_result(state: TensorState, out: Var, found: Sequence[tuple[Region | None, dict[Base, None]]]) -> None:
-    regions = [region for region, _ in found]
+def _bind_result(state: TensorState, out: Var, position: int, bodies: Sequence[Body]) -> None:
+    regions = [body.regions[position] for body in bodies]
     first, depth = regions[0], state.memory.depth
     if first is not None and all(region is first for region in regions) and first.base.depth <= depth:
         if not state.memory.is_current(first):
             state.memory.hold(first, out)
-        state.bind_region(out, first)
+        _bind_same(state, out, first, [body.handles[position] for body in bodies])
         return
-    for _, bases in found:
-        _relate_result(state, out, bases)
+    for body in bodies:
+        _relate_result(state, out, body.groups[position])
     state.set_strided(out, any(region is None or not region.is_contiguous for region in regions))
+
+
+def _bind_same(state: TensorState, out: Var, region: Region, handles: Sequence[Handle | None]) -> None:
+    """Let ``out`` be the tensor object over a region that all ways give, or note that the way taken decides which."""
+    first = handles[0]
+    if first is not None and all(handle is first for handle in handles):
+        state.bind(out, first)
+        return
+    region.is_doubtful = True
+    state.bind_region(out, region)
 
 
 def _relate_result(state: TensorState, out: Var, bases: Iterable[Base]) -> None:
@@ -153,7 +165,8 @@ class _Loop:
         self.state, self.eqn, self.facts = state, eqn, facts
         self.block = eqn.blocks[0]
         self.args = state.resolve_all(eqn.args)
-        self.initial = [_region(state, arg) for arg in eqn.args[2:]]
+        self.handles = [_handle(state, arg) for arg in eqn.args[2:]]
+        self.initial = [None if handle is None else handle.region for handle in self.handles]
         self.initial_bases = [state.bases([arg]) for arg in eqn.args[2:]]
         self.kept = [region if i not in facts.moved else None for i, region in enumerate(self.initial)]
         # A base that is carried anyway needs no further variable.
@@ -200,14 +213,15 @@ class _Loop:
             state.memory.rebind(base, self.added[base] if slot is None else inputs[slot], base.spoiled)
         for owner, reason in self.facts.spoiled.items():
             state.memory.spoil(state.handle(owner).region.base, reason)
-        self._bind(inputs)
+        self._bind(inputs, self.handles)
 
-    def _bind(self, variables: Sequence[Var]) -> None:
-        """Bind the carried variables: the block's inputs, or the results."""
+    def _bind(self, variables: Sequence[Var], ends: Sequence[Handle | None]) -> None:
+        """Bind the carried variables: the block's inputs, or the results, given the tensor objects of the last turn."""
         state = self.state
-        for var, kept, bases in zip(variables, self.kept, self.initial_bases, strict=True):
+        ways = zip(variables, self.kept, self.handles, ends, self.initial_bases, strict=True)
+        for var, kept, start, end, bases in ways:
             if kept is not None:
-                state.bind_region(var, kept)
+                _bind_same(state, var, kept, [start, end])
             elif is_tracked(var):
                 state.set_strided(var, True)
                 for base in bases:
@@ -232,7 +246,7 @@ class _Loop:
             state.memory.set(base, "written_at", eqn.place)
         for owner, reason in self.facts.spoiled.items():
             state.memory.spoil(state.handle(owner).region.base, reason)
-        self._bind(eqn.outputs)
+        self._bind(eqn.outputs, body.handles[1:])
 
 
 def visit_other(state: TensorState, eqn: Eqn, run: Run) -> None:
@@ -268,16 +282,15 @@ def _read(
         enter()
     run(block.eqns)
     outputs = state.resolve_all(block.outputs)
-    regions = [_region(state, output) for output in block.outputs]
+    handles = [_handle(state, output) for output in block.outputs]
+    regions = [None if handle is None else handle.region for handle in handles]
     groups = [{base: None for one in state.bases([output]) for base in group(one)} for output in block.outputs]
     contents, spoiled = memory.outer_effects()
     eqns = tuple(state.emit.eqns)
     state.emit.eqns = outside
     memory.leave()
-    return Body(eqns, outputs, regions, groups, contents, spoiled)
+    return Body(eqns, outputs, handles, regions, groups, contents, spoiled)
 
 
-def _region(state: TensorState, arg: Arg) -> Region | None:
-    if isinstance(arg, Var | TensorLiteral) and is_tracked(arg):
-        return state.handle(arg).region
-    return None
+def _handle(state: TensorState, arg: Arg) -> Handle | None:
+    return state.handle(arg) if isinstance(arg, Var | TensorLiteral) and is_tracked(arg) else None

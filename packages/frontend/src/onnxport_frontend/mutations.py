@@ -321,6 +321,13 @@ def _reshape_in_place(state: TensorState, eqn: Eqn) -> None:
             where=eqn.place,
             hint=f"Use {eqn.op.name.removesuffix('_')}, which does not work in place.",
         )
+    if handle.region.is_doubtful:
+        raise UnsafeMutation(
+            f"{eqn.op} changes the shape of a tensor",
+            why="a branch or loop decides which of several tensors it is",
+            where=eqn.place,
+            hint=f"Use {eqn.op.name.removesuffix('_')}, which does not work in place.",
+        )
     op = OpName(eqn.op.namespace, eqn.op.name.removesuffix("_"), _VIEW_OVERLOADS.get(eqn.op.name, eqn.op.overload))
     facts = op_facts(op)
     if facts is None or not eqn.outputs:

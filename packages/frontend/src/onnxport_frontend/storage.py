@@ -78,6 +78,7 @@ class Region:
         version: the base's version that ``value`` belongs to; -1 if there is no value.
         children: the views of it, by their step.
         is_shared: whether several tensor objects lie over all of it.
+        is_doubtful: whether a branch or loop decides which of several tensor objects over it a variable is.
     """
 
     base: Base
@@ -89,6 +90,7 @@ class Region:
     version: int = -1
     children: dict[object, Region] = field(default_factory=dict)
     is_shared: bool = False
+    is_doubtful: bool = False
 
     @property
     def tensor_type(self) -> TensorType:

@@ -287,7 +287,30 @@ def shape_changed_in_a_branch(x, n: int):
     return y
 
 
-REFUSED = [list_then_write, write_to_one_of_two, swap_and_write, shape_changed_in_a_branch]
+def shape_changed_of_one_of_two_over_one_memory(x, n: int):
+    y = x * 1
+    v = y if n > 1 else y.detach()
+    v.unsqueeze_(0)
+    return y
+
+
+def shape_changed_of_what_a_loop_hands_on(x, n: int):
+    y = x * 1
+    v = y
+    for _ in range(n):
+        v = v.detach()
+    v.unsqueeze_(0)
+    return y
+
+
+REFUSED = [
+    list_then_write,
+    write_to_one_of_two,
+    swap_and_write,
+    shape_changed_in_a_branch,
+    shape_changed_of_one_of_two_over_one_memory,
+    shape_changed_of_what_a_loop_hands_on,
+]
 
 
 @pytest.mark.parametrize("function", REFUSED, ids=lambda function: function.__name__)
