@@ -143,8 +143,8 @@ def _nearest(captured: Captured, finding: Finding, symbols: Mapping[str, int], n
     return example + step if size > example else example - step
 
 
-def report_open(captured: Captured, cleared: Collection[Finding], reason: str, on_frozen: OnFrozen) -> None:
-    """Say which fixed values may matter.
+def report_open(captured: Captured, cleared: Collection[Finding], reason: str, on_frozen: OnFrozen) -> bool:
+    """Say which fixed values may matter; gives whether there was anything to say.
 
     Args:
         captured: the capture.
@@ -157,7 +157,7 @@ def report_open(captured: Captured, cleared: Collection[Finding], reason: str, o
     """
     suspects = [] if on_frozen == "ignore" else open_questions(captured, cleared)
     if not suspects:
-        return
+        return False
     data = [suspect for suspect in suspects if suspect.is_data]
     what = "the trace has fixed values that may depend on the input"
     if on_frozen == "error" or (on_frozen == "auto" and data):
@@ -167,8 +167,11 @@ def report_open(captured: Captured, cleared: Collection[Finding], reason: str, o
         hint = f"{table([item.finding for item in shown], shown)}\n  on_frozen='warn' exports the model all the same."
         raise FrozenValue(what, why=reason, where=shown[0].finding.place, hint=hint)
     warnings.warn(
-        f"{what}, {reason}\n  {table([item.finding for item in suspects], suspects)}", FrozenValueWarning, stacklevel=4
+        f"{what}, and {reason}\n  {table([item.finding for item in suspects], suspects)}",
+        FrozenValueWarning,
+        stacklevel=4,
     )
+    return True
 
 
 def report_limits(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -50,6 +50,8 @@ ASKED_FURTHER_S = 20.0
 #: By how much inputs change to see whether outputs follow: a last digit, and what deep models make of one.
 _NUDGES = (2e-6, 2e-5)
 _LARGER = 64
+_OTHER_SIGN = "inputs of the other sign than the example's"
+
 _DECIDES = frozenset({"bool", "len", "int", "index", "float", "number"})
 
 
@@ -63,6 +65,7 @@ class Checked:
         further: other sizes that it was run with.
         cleared: fixed values that would have been others there, without an effect on the outputs.
         limits: what was wrong with other sizes than ``sizes``, for which the model holds.
+        signs: what was wrong with floats of the other sign than all of the example's.
     """
 
     sizes: dict[str, int] | None
@@ -70,6 +73,7 @@ class Checked:
     further: tuple[dict[str, int], ...] = ()
     cleared: frozenset[Finding] = frozenset()
     limits: tuple[FrozenValue, ...] = ()
+    signs: OnnxExporterError | None = None
 
 
 def is_cheap(captured: Captured, capture_s: float) -> bool:
@@ -91,14 +95,18 @@ def report_unchecked(captured: Captured, checked: Checked, on_frozen: OnFrozen) 
     Raises:
         FrozenValue: if there is something to say and ``on_frozen`` asks for an error.
     """
+    signs = "" if checked.signs is None else f"{_OTHER_SIGN}: {checked.signs.what}, {checked.signs.why}"
     if checked.limits:
         report_limits(captured, checked.cleared, checked.limits, on_frozen)
-        return
-    if checked.sizes is None:
-        reason = f"and the exported model was not checked on other inputs: {checked.reason}"
+        is_said = False
     else:
-        reason = "and none of the other inputs that were tried has made them other ones"
-    report_open(captured, checked.cleared, reason, on_frozen)
+        reason = signs or "none of the other inputs that were tried has made them other ones"
+        if checked.sizes is None:
+            reason = f"the exported model was not checked on other inputs: {checked.reason}"
+        is_said = report_open(captured, checked.cleared, reason, on_frozen)
+    if checked.signs is not None and not is_said:
+        # Images and probabilities are never negative, and what a model does with negative ones need not matter.
+        warnings.warn(f"{signs}\n  {checked.signs.hint}", FrozenValueWarning, stacklevel=3)
 
 
 def check_other_inputs(
@@ -145,7 +153,7 @@ def check_other_inputs(
         warnings.warn(f"{error.what}: {error.why}\n  {error.hint}", FrozenValueWarning, stacklevel=3)
         return Checked(None, "its outputs differ from torch's, as another warning says")
     if checked.sizes is not None and suspected(captured):
-        check.warn_of_other_signs()
+        return replace(checked, signs=check.other_signs())
     return checked
 
 
@@ -204,22 +212,15 @@ class _Check:
         further = tuple(self._further(tried, further_s))
         return Checked(tried, "", further, frozenset(self.cleared), tuple(self.limits))
 
-    def warn_of_other_signs(self) -> None:
-        """Try floats of the other sign where the example has one sign only; a difference there is no error.
-
-        Images and probabilities are never negative, and what a model does with negative ones need not matter.
-        """
+    def other_signs(self) -> OnnxExporterError | None:
+        """Try floats of the other sign where the example has one sign only; gives what was wrong."""
         inputs = other_signs(self._captured)
-        if inputs is None:
-            return
-        try:
-            self._agrees(inputs, self._symbols)
-        except OnnxExporterError as error:
-            warnings.warn(
-                f"inputs of the other sign than the example's: {error.what}, {error.why}\n  {error.hint}",
-                FrozenValueWarning,
-                stacklevel=4,
-            )
+        if inputs is not None:
+            try:
+                self._agrees(inputs, self._symbols)
+            except OnnxExporterError as error:
+                return error
+        return None
 
     def _further(self, tried: Mapping[str, int], further_s: float) -> Iterator[dict[str, int]]:
         """Run with sizes that other things than twice the example's depend on, as long as there is time.
