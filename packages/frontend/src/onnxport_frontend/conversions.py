@@ -189,9 +189,12 @@ class Watch:
             if not self._is_on():
                 return call(*args, **kwargs)
             frame = caller or sys._getframe(1)
+            owner = args[:1] if isinstance(call, _METHOD) else ()
             with self._busy():
                 result = call(*args, **kwargs)
-            owner = args[:1] if isinstance(call, _METHOD) else ()
+                followed = None if call is _NEW else _from_numbers(args[len(owner) :], kwargs, result)
+            if followed is not None:
+                return followed
             given = [leaf for leaf in pytree.tree_leaves((args[len(owner) :], kwargs)) if _is_plain(leaf)]
             # x.new(n, 2) is in the trace, with n as the number that it was.
             if given and (call is _NEW or private.is_constant_in_trace(result)):
@@ -254,6 +257,34 @@ _METHOD = type(_NEW)
 
 def _missing(tensor: torch.Tensor) -> Any:
     raise TypeError(f"{type(tensor).__name__} has no such method")
+
+
+def _from_numbers(args: tuple[Any, ...], kwargs: Mapping[str, Any], made: torch.Tensor) -> torch.Tensor | None:
+    """What ``torch.tensor`` made of numbers, by operators that a trace records; None unless some of them are tensors.
+
+    Args:
+        args: what was passed, the data first.
+        kwargs: the same by name.
+        made: the tensor that was made, which the trace has as a constant.
+    """
+    data = args[0] if args else kwargs.get("data", kwargs.get("obj"))
+    leaves = _leaves(data) if isinstance(data, (list, tuple)) else []
+    if not any(map(_is_plain, leaves)) or len(leaves) != made.numel() or kwargs.get("requires_grad"):
+        return None
+    if any(leaf.dim() if _is_plain(leaf) else type(leaf) not in _NUMBERS for leaf in leaves):
+        return None
+    numbers = [
+        leaf.to(made.device, made.dtype) if isinstance(leaf, torch.Tensor) else made.new_tensor(leaf) for leaf in leaves
+    ]
+    return torch.stack(numbers).reshape(made.shape)
+
+
+_NUMBERS = frozenset({bool, int, float})
+
+
+def _leaves(data: Any) -> list[Any]:
+    """What nested lists hold."""
+    return [leaf for item in data for leaf in _leaves(item)] if isinstance(data, (list, tuple)) else [data]
 
 
 def _is_ours(conversion: Conversion, frame: FrameType) -> bool:
