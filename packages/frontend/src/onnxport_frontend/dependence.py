@@ -324,10 +324,11 @@ def analyse(graph: CapturedGraph) -> Marked:
     for eqn in makers:
         follow(eqn, facts)
     made = {out: eqn for eqn in makers for out in eqn.outputs}
+    order = {eqn: index for index, eqn in enumerate(makers)}
     dependences, formulas = {}, {}
     for mark in marks:
         dependences[mark.number] = facts.dependence(_deps_of(mark, facts))
-        found = formula(mark, facts, made)
+        found = formula(mark, facts, made, order)
         if found is not None:
             formulas[mark.number] = found
     parts = []

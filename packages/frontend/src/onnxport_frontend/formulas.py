@@ -23,13 +23,14 @@ _LONGEST = 100
 Formula = Callable[[Mapping[str, int]], Any]
 
 
-def formula(mark: Mark, facts: Facts, made: Mapping[Var, Eqn]) -> Formula | None:
+def formula(mark: Mark, facts: Facts, made: Mapping[Var, Eqn], order: Mapping[Eqn, int]) -> Formula | None:
     """How to compute what was marked from sizes of dynamic axes.
 
     Args:
         mark: the mark.
         facts: what is known of the graph's values.
         made: the equation of each variable.
+        order: the position of each equation.
 
     Returns:
         A function of the sizes, by the name of the axis, that gives a number, or None for sizes that it does not fit;
@@ -58,7 +59,6 @@ def formula(mark: Mark, facts: Facts, made: Mapping[Var, Eqn]) -> Formula | None
             return None
         steps.append(eqn)
         waiting += [read for arg in eqn.args for read in arg_vars(arg)]
-    order = {eqn: index for index, eqn in enumerate(made.values())}
     steps = sorted(set(steps), key=order.__getitem__)
     return _Steps(mark.value, facts, sizes, steps)
 
