@@ -21,11 +21,12 @@ from onnxport_symbolics import NEWEST_OPSET, Target, default_registry
 from torch.utils import _pytree as pytree
 
 import tests.script.branches
+import tests.script.everyday
 import tests.script.lists
 import tests.script.loops
 import tests.script.modules
 import tests.script.numbers
-import tests.script.objects  # noqa: F401 - importing these six enters their programs
+import tests.script.objects  # noqa: F401 - importing these seven enters their programs
 from tests.script.corpus import PROGRAMS, Program
 
 OPSETS = (11, 13, 17, 18, 21, NEWEST_OPSET)

@@ -165,7 +165,8 @@ def _follow(request: _Request, result: Result) -> _Draft:
     scripted = private.is_script_object(model)
     weights = Weights(model if isinstance(model, torch.nn.Module) else None)
     names = naming.Naming(request.input_names, request.output_names, request.dynamic_axes)
-    inliner = Inliner(weights, Typer(DimSource("trace")), _class_names(model))
+    on_cpu = weights.is_on_cpu and all(leaf.is_cpu for leaf in call.leaves if isinstance(leaf, torch.Tensor))
+    inliner = Inliner(weights, Typer(DimSource("trace")), _class_names(model), is_on_cpu=on_cpu)
     positions = [index for index, leaf in enumerate(call.leaves) if _is_input(leaf, scripted)]
     inputs = _inputs(inliner.typer, call, positions, names)
     returned = script.follow(inliner, model, call, dict(zip(positions, inputs, strict=True)), result)

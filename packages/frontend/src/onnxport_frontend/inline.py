@@ -78,6 +78,7 @@ class Inliner:
         journal: what was written to dictionaries and objects.
         schemas: the schemas read so far.
         has_written_constant: whether something has written to a constant, before the trace or during it.
+        is_on_cpu: whether the model and the example are on the CPU.
     """
 
     weights: Weights
@@ -93,6 +94,7 @@ class Inliner:
     block_depth: int = 0
     journal: Journal = field(default_factory=Journal)
     schemas: Schemas = field(default_factory=Schemas)
+    is_on_cpu: bool = True
     _places: Places = field(default_factory=Places)
     # What may be a tensor that had another variable before; inputs are different tensors, as they are in the file.
     _maybe_old: set[Var] = field(default_factory=set)

@@ -63,6 +63,11 @@ class Weights:
         weight = self._known.get(_identity(tensor)) if tensor.dim() else None
         return None if weight is None else self.var(weight.names[0], tensor)
 
+    @property
+    def is_on_cpu(self) -> bool:
+        """Whether all parameters and buffers are on the CPU."""
+        return all(weight.tensor.device.type == "cpu" for weight in self._known.values())
+
     def params(self) -> tuple[Param, ...]:
         """What was read, in ``state_dict`` order."""
         return tuple(

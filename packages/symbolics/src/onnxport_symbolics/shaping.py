@@ -279,3 +279,23 @@ def index_axis(op: Op, x: Value, axis: int, index: Int) -> Value:
     if isinstance(index, int) and isinstance(size, int) and -size <= index < size:
         index %= size
     return op.Gather(x, op.scalar(index, DType.INT64), axis=axis)
+
+
+def pad_axes(
+    op: Op,
+    x: Value,
+    axes: Sequence[int],
+    before: Sequence[Int],
+    after: Sequence[Int],
+    fill: Value | None = None,
+    mode: str = "constant",
+) -> Value:
+    """``x`` longer along some axes; ``fill`` is what constant padding consists of, 0 if it is left out.
+
+    The node has sizes for all axes: ONNX Runtime's optimizer gets a transpose past no Pad that names its axes.
+    """
+    starts: list[Int] = [0] * op.rank(x)
+    ends = list(starts)
+    for axis, start, end in zip(axes, before, after, strict=True):
+        starts[axis], ends[axis] = start, end
+    return op.Pad(x, op.ints([*starts, *ends]), fill, mode=mode)

@@ -39,7 +39,7 @@ def native_multi_head_attention(
     Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, Tensor? mask=None,
     bool need_weights=True, bool average_attn_weights=True, int? mask_type=None) -> (Tensor, Tensor)
 
-    query, key, value (N, L, E); the mask is bool and True where nothing takes part. A row without any part is NaN.
+    query, key, value (N, L, E); the mask is True, or not 0, where nothing takes part. A row without any part is NaN.
     """
     projected = _projected(op, (query, key, value), qkv_weight, qkv_bias)
     heads = tuple(_heads(op, part, num_head) for part in projected)
@@ -74,8 +74,8 @@ def _with_weights(op: Op, heads: Sequence[Value], mask: Value | None, mask_type:
     if mask is None:
         weights, _ = attention_weights(op, query, key, None, None)
         return weights, op.MatMul(weights, value)
-    if op.dtype(mask) is not DType.BOOL:
-        raise op.refuse("_native_multi_head_attention with a mask that is not bool")
+    # Of a mask of numbers torch's kernel adds nothing either: whatever is not 0, as -inf, leaves out.
+    mask = op.cast(mask, DType.BOOL)
     if mask_type == _OF_KEYS:
         mask = unsqueeze(op, mask, [1, 2])
     elif mask_type != _OF_POSITIONS and op.rank(mask) != 4:

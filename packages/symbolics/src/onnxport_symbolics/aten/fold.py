@@ -10,7 +10,7 @@ from onnxport_ir import DType, Value
 from onnxport_symbolics.integers import add, arange, mul, product, settle, sub
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten
-from onnxport_symbolics.shaping import reshape
+from onnxport_symbolics.shaping import pad_axes, reshape
 
 
 def windows(
@@ -107,7 +107,7 @@ def im2col(
         window_count(op, add(op, size, 2 * pads[i]), kernel[i], strides[i], dilations[i])
         for i, size in enumerate(sizes)
     ]
-    x = op.Pad(x, [*pads, *pads], None, [2, 3])
+    x = pad_axes(op, x, [2, 3], pads, pads)
     columns = windows(op, x, kernel, strides, dilations, counts)
     height = mul(op, channels, kernel[0] * kernel[1])
     result = reshape(op, columns, [batch, height, product(op, counts)])

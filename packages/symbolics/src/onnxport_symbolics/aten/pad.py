@@ -9,7 +9,7 @@ from onnxport_ir import DType, Value
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.promote import Scalar
 from onnxport_symbolics.registry import aten
-from onnxport_symbolics.shaping import slice_axis
+from onnxport_symbolics.shaping import pad_axes, slice_axis
 
 Pads = Sequence[int | Value]
 _MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
@@ -75,9 +75,7 @@ def _grown(op: Op, x: Value, sizes: Sequence[tuple[int, Int, Int]], mode: str, v
     dtype = op.dtype(x)
     # Numbers other than 0 and False are padded with in the tensor's own type.
     fill = op.const(bool(value) if dtype is DType.BOOL else value, dtype) if mode == "constant" and value else None
-    return op.Pad(
-        x, op.ints([*before, *after]), fill, op.const(list(axes)) if len(axes) < op.rank(x) else None, mode=mode
-    )
+    return pad_axes(op, x, axes, before, after, fill, mode)
 
 
 def _floored(size: Int) -> Int:

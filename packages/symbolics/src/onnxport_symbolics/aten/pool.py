@@ -16,7 +16,7 @@ from onnxport_symbolics.aten.whole_pool import reduce_whole
 from onnxport_symbolics.integers import add, maximum, minimum, mul, product, sub
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten
-from onnxport_symbolics.shaping import full, reshape
+from onnxport_symbolics.shaping import full, pad_axes, reshape
 
 
 def _max_pool(spatial: int) -> None:
@@ -121,7 +121,7 @@ class _Window:
             needed = add(op, mul(op, count, self.strides[axis]), reach - self.strides[axis] - self.pads[axis])
             ends.append(maximum(op, sub(op, needed, size), 0))
         axes = list(range(2, 2 + len(ends)))
-        return op.Pad(x, op.ints([*self.pads[: len(ends)], *ends]), op.const_like(fill, x) if fill else None, axes)
+        return pad_axes(op, x, axes, self.pads[: len(ends)], ends, op.const_like(fill, x) if fill else None)
 
     def view(self, op: Op, x: Value, fill: int, counts: Sequence[Int]) -> Value:
         """The windows: (N, C, k1, ..., kn, o1, ..., on)."""
@@ -211,7 +211,7 @@ def _average_of_integers(op: Op, x: Value, window: _Window, include_pad: bool, d
     ones = op.Expand(op.const_like(1, x), op.ints([1, 1, *op.dims(x)[2:]]))
     if include_pad:
         pads = window.pads
-        ones = op.Pad(ones, list(pads), op.const_like(1, x), axes)
+        ones = pad_axes(op, ones, axes, pads[: len(axes)], pads[len(axes) :], op.const_like(1, x))
         window = dataclasses.replace(window, pads=(0,) * len(pads))
     return op.Div(sums, op.ReduceSum(window.view(op, ones, 0, counts), axes, keepdims=0))
 

@@ -1,0 +1,110 @@
+"""Programs as models have them: dictionaries made by calls, autocast that is off, fused transformer layers."""
+
+# ruff: noqa: UP006, UP035, FURB118, C408, C406, RUF100 - the script language as people write it
+
+from collections import OrderedDict
+from typing import Dict
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tests.script.corpus import program, rows
+
+X, Y = rows(2, 3), rows(4, 3, start=0.5)
+IMAGE, LARGER = rows(1, 4, 5, 3), rows(2, 6, 4, 3)
+SEQUENCE, LONGER = rows(2, 4, 8).sin(), rows(3, 5, 8).sin()
+
+
+@program((X,), (Y,))
+class OrderedResults(nn.Module):
+    def forward(self, x):
+        found = OrderedDict()
+        found["sum"] = x.sum(1)
+        if x.size(0) > 3:
+            found["sum"] = found["sum"] * 2
+        found["rest"] = x
+        return found
+
+
+@program((X,), (Y,))
+def dictionary_of_pairs(x):
+    made = dict([("a", x), ("b", x + 1)])
+    named = OrderedDict([("a", x * 2)])
+    copied = dict(made)
+    copied["a"] = x * 3
+    empty: Dict[str, Tensor] = dict()
+    return made, named, copied, len(empty)
+
+
+@program((X,), refused="a dictionary made of a list of pairs")
+def dictionary_of_a_built_list(x):
+    pairs = [("a", x)]
+    for _ in range(int(x.sum())):
+        pairs.append(("b", x))
+    return OrderedDict(pairs)
+
+
+@program((X,), (Y,))
+class AutocastOff(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(3, 3)
+
+    def forward(self, x):
+        with torch.autocast(device_type="cpu", enabled=False):
+            y = self.linear(x.float())
+        with torch.autocast(device_type="cuda", dtype=torch.float16):
+            return self.linear(y)
+
+
+@program((X,), refused="the class torch.amp.autocast_mode.autocast")
+class AutocastOn(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(3, 3)
+
+    def forward(self, x):
+        with torch.autocast(device_type="cpu", dtype=torch.bfloat16):
+            return self.linear(x)
+
+
+@program(
+    (SEQUENCE, torch.tensor([[False, False, True, True], [False, False, False, True]])),
+    (LONGER, torch.arange(5) > torch.tensor([[2], [3], [4]])),
+)
+class PaddedEncoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+
+    def forward(self, x, padding: Tensor | None = None):
+        return self.encoder(x, src_key_padding_mask=padding)
+
+
+@program((SEQUENCE,), (LONGER,))
+class CausalEncoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+
+    def forward(self, x):
+        mask = torch.full((x.size(1), x.size(1)), float("-inf")).triu(1)
+        return self.layer(x, src_mask=mask)
+
+
+@program((IMAGE,), (LARGER,))
+def padding_between_permutations(x):
+    # What comes before and behind is what a runtime's optimizer moves transposes past.
+    x = functional.pad(x.permute(0, 3, 1, 2), (1, 2, 0, 1))
+    x = functional.pad(x.relu(), (1, 1, 1, 1), mode="reflect")
+    return x.permute(0, 2, 3, 1)
+
+
+@program((rows(1, 8, 8, 2),), (rows(3, 8, 8, 2),))
+def unfold_between_permutations(x):
+    columns = functional.unfold(x.permute(0, 3, 1, 2), 3, padding=1)
+    return functional.fold(columns * 2, (8, 8), 3, padding=1).permute(0, 2, 3, 1)
