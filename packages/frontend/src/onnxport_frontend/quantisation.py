@@ -28,8 +28,9 @@ def unpacked(packed: Any, path: str, weight_var: Callable[[str, torch.Tensor], V
 
     Returns:
         The integers of the weight, its scale and zero point, the axis that these are along or None, the bias or None;
-        for convolutions also stride, padding, dilation, groups, output padding, and whether they are transposed. Of a
-        cell of a recurrent network, what :func:`_cell` says.
+        for convolutions also stride, padding, dilation, groups, output padding, and whether they are transposed. The
+        weight of a linear layer in float16 has None for a scale. Of a cell of a recurrent network, what :func:`_cell`
+        says; of a table of vectors, what :func:`_table` says.
 
     Raises:
         NotYetSupported: for packed weights of another kind.
@@ -37,21 +38,61 @@ def unpacked(packed: Any, path: str, weight_var: Callable[[str, torch.Tensor], V
     kind = private.script_class(packed).rpartition(".")[2]
     if kind == "CellParamsBase":
         return _cell(packed, path, weight_var)
+    if kind == "EmbeddingPackedParamsBase":
+        return _table(packed, path, weight_var)
     rank = {"LinearPackedParamsBase": 0, "Conv2dPackedParamsBase": 2, "Conv3dPackedParamsBase": 3}.get(kind)
     if rank is None:
         raise NotYetSupported(f"the attribute {path}, a {kind}")
     ops = torch.ops.quantized
     prefix = "linear" if rank == 0 else f"conv{rank}d"
-    weight, bias = getattr(ops, f"{prefix}_unpack")(packed)
-    if not weight.is_quantized:
-        raise NotYetSupported(f"the attribute {path}, weights of type {weight.dtype} for a quantised layer")
+    try:
+        weight, bias = getattr(ops, f"{prefix}_unpack")(packed)
+    except RuntimeError as error:
+        # Some engines compute what they do not give back: qnnpack does so with convolutions of 3 dimensions.
+        raise NotYetSupported(
+            f"the attribute {path}, whose weight torch does not unpack ({str(error).splitlines()[0]})",
+            hint='Quantise for another engine: torch.backends.quantized.engine = "x86".',
+        ) from error
     name = path.removesuffix("._packed_params").removesuffix("._packed_params")
-    result: list[Arg] = [weight_var(f"{name}.weight", weight.int_repr()), *_parameters(weight)]
+    result: list[Arg]
+    if weight.is_quantized:
+        result = [weight_var(f"{name}.weight", weight.int_repr()), *_parameters(weight)]
+    elif rank == 0:
+        # Such weights were float16 before torch gave them back as float32.
+        result = [weight_var(f"{name}.weight", weight.half()), None, None, None]
+    else:
+        raise NotYetSupported(f"the attribute {path}, weights of type {weight.dtype} for a quantised convolution")
     result.append(None if bias is None else weight_var(f"{name}.bias", bias.detach()))
     if rank:
         sizes = ("stride", "padding", "dilation", "groups", "output_padding", "transpose")
         result += [literal(getattr(ops, f"{prefix}_{size}")(packed)) for size in sizes]
     return tuple(result)
+
+
+def _table(packed: Any, path: str, weight_var: Callable[[str, torch.Tensor], Var]) -> Arg:
+    """What a table of vectors holds.
+
+    Returns:
+        How many bits an element has; the elements (N, D), two of 4 bits in a byte; for each vector what the elements
+        are multiplied by, and what is added then, (N, 1) float32.
+
+    Raises:
+        NotYetSupported: for tables of other types, and of odd numbers of 4 bits.
+    """
+    weight = torch.ops.quantized.embedding_bag_unpack(packed)
+    bits = {torch.quint8: 8, torch.quint4x2: 4}.get(weight.dtype)
+    count, length = weight.shape
+    if bits is None or length * bits % 8:
+        raise NotYetSupported(f"the attribute {path}, {length} elements of type {weight.dtype} for each vector")
+    scales = weight.q_per_channel_scales().float()
+    shifts = -scales * weight.q_per_channel_zero_points().float()
+    if bits == 4:
+        # torch's kernel has these in half precision; what is unpacked here is not rounded yet.
+        scales, shifts = scales.half().float(), shifts.half().float()
+    name = path.removesuffix("._packed_weight").removesuffix("._packed_params")
+    elements = weight_var(f"{name}.weight", weight.int_repr().reshape(count, length * bits // 8))
+    columns = (("scale", scales), ("shift", shifts))
+    return (bits, elements, *(weight_var(f"{name}.{kind}", column.unsqueeze(1)) for kind, column in columns))
 
 
 def _cell(params: Any, path: str, weight_var: Callable[[str, torch.Tensor], Var]) -> Arg:
@@ -64,10 +105,10 @@ def _cell(params: Any, path: str, weight_var: Callable[[str, torch.Tensor], Var]
         NotYetSupported: for cells that are quantised otherwise.
     """
     (kind, _, _, numbers, weights), _ = params.__getstate__()
-    if kind != "quantized_dynamic" or len(weights) != 2:
+    if kind not in ("quantized_dynamic", "quantized_fp16") or len(weights) != 2:
         raise NotYetSupported(f"the attribute {path}, a cell of kind {kind}")
     halves = [unpacked(item, f"{path}.{name}", weight_var) for item, name in zip(weights, ("ih", "hh"), strict=True)]
-    return (bool(numbers[0]), *halves)
+    return (bool(numbers and numbers[0]), *halves)
 
 
 def _parameters(weight: torch.Tensor) -> list[Arg]:

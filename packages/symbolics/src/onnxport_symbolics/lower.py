@@ -45,14 +45,7 @@ from onnxport_symbolics.emitter import Emitter, Scope, require_tensors
 from onnxport_symbolics.known_types import onnx_type, refine
 from onnxport_symbolics.loops import known_int
 from onnxport_symbolics.op import Op
-from onnxport_symbolics.quantized_values import (
-    ON_REAL_NUMBERS,
-    QuantizedValue,
-    holds_quantized,
-    quantized_operand,
-    quantized_result,
-    real_numbers,
-)
+from onnxport_symbolics.quantized_values import ON_REAL_NUMBERS, QuantizedValue, RealNumbers, holds_quantized
 from onnxport_symbolics.registry import COMPLEX, Handler, Registry
 from onnxport_symbolics.script_lists import HAND_ON, PICKS, WRITES, as_content
 from onnxport_symbolics.structures import (
@@ -402,16 +395,14 @@ class Lowering:
             if any(map(_is_poisoned, looked_at)):
                 return (POISONED,) * len(eqn.outputs)
             raise_refused(looked_at)
-        like = quantized_operand(args) if self._has_quantized and eqn.op.base in ON_REAL_NUMBERS else None
-        if like is not None:
-            args = tuple(real_numbers(arg) for arg in args)
+        is_on_real = self._has_quantized and eqn.op.base in ON_REAL_NUMBERS
+        real = RealNumbers.of(self.op, eqn.op.base, eqn.names, args) if is_on_real else None
+        args = args if real is None else real.args
         self.op.expected = tuple(var.type for var in eqn.outputs)
         self.op.numbers = frozenset(self._numbers(eqn.args)) if _has_numbers(eqn.args) else _NO_NUMBERS
         bound = handler.signature.bind(self.op, eqn.names, args)
         result = handler.function(self.op, **bound)
-        if like is not None:
-            result = quantized_result(self.op, eqn.op.base, result, like)
-        return self._results(eqn, result)
+        return self._results(eqn, result if real is None else real.quantized(self.op, result))
 
     def _handler_of_complex(self, eqn: Eqn) -> Handler | None:
         """The handler for complex tensors, if there are any and it exists; others refuse them by their annotations."""

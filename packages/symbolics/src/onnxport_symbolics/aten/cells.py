@@ -43,10 +43,10 @@ def gru_cell(
     op: Op, input: Value, hx: Value, w_ih: Value, w_hh: Value, b_ih: Value | None = None, b_hh: Value | None = None
 ) -> Value:
     """gru_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> Tensor"""
-    return _gru_step(op, linear(op, input, w_ih, b_ih), linear(op, hx, w_hh, b_hh), hx)
+    return gru_step(op, linear(op, input, w_ih, b_ih), linear(op, hx, w_hh, b_hh), hx)
 
 
-def _gru_step(op: Op, inward: Value, hidden: Value, state: Value) -> Value:
+def gru_step(op: Op, inward: Value, hidden: Value, state: Value) -> Value:
     """The new state; gates of input and state (N, 3 * H): reset, update, new."""
     input_gates = op.multi("Split", 3, inward, axis=-1, num_outputs=3)
     state_gates = op.multi("Split", 3, hidden, axis=-1, num_outputs=3)
@@ -105,7 +105,7 @@ def fused_gru_cell(
     The second result serves a backward pass.
     """
     inward, hidden = _biased(op, input_gates, input_bias), _biased(op, hidden_gates, hidden_bias)
-    return _gru_step(op, inward, hidden, hx), op.refuse("the workspace of _thnn_fused_gru_cell")
+    return gru_step(op, inward, hidden, hx), op.refuse("the workspace of _thnn_fused_gru_cell")
 
 
 def _biased(op: Op, gates: Value, bias: Value | None) -> Value:

@@ -64,6 +64,14 @@ def _many(op: Op, x: Value, scales: Value, zero_points: Value, axis: int, dtype:
     return QuantizedValue(x, constant(op, scales, DType.FLOAT32, "scale"), zeros, op.axis(x, axis))
 
 
+@aten("quantize_per_tensor_dynamic")
+def quantize_per_tensor_dynamic(op: Op, self: Value, dtype: object, reduce_range: bool) -> QuantizedValue:
+    """quantize_per_tensor_dynamic(Tensor self, ScalarType dtype, bool reduce_range) -> Tensor"""
+    if reduce_range or integer_type(op, dtype) is not DType.UINT8:
+        raise op.refuse("quantize_per_tensor_dynamic to 7 bits, or to signed integers", "Quantise to torch.quint8.")
+    return qv.by_range(op, self, reduce_range=False, plain=True)
+
+
 @aten("dequantize")
 def dequantize(op: Op, self: QuantizedValue | Value) -> Value:
     """dequantize.self(Tensor self) -> Tensor"""
@@ -119,6 +127,32 @@ def fake_quantize_per_channel_cachemask(
     """fake_quantize_per_channel_affine_cachemask(Tensor self, Tensor scale, ...) -> (Tensor output, Tensor mask)"""
     found = fake_quantize_per_channel(op, self, scale, zero_point, axis, quant_min, quant_max)
     return found, op.refuse("the mask of fake quantisation, which training needs")
+
+
+@aten("_fake_quantize_learnable_per_tensor_affine")
+def fake_quantize_learnable_per_tensor(
+    op: Op, self: Value, scale: Value, zero_point: Value, quant_min: int, quant_max: int, grad_factor: float
+) -> Value:
+    """_fake_quantize_learnable_per_tensor_affine(Tensor self, Tensor scale, Tensor zero_point, int quant_min, ...)"""
+    zero = _learned(op, zero_point, quant_min, quant_max)
+    return fake_quantize_per_tensor(op, self, scale, zero, quant_min, quant_max)
+
+
+@aten("_fake_quantize_learnable_per_channel_affine")
+def fake_quantize_learnable_per_channel(
+    op: Op, self: Value, scale: Value, zero_point: Value, axis: int, quant_min: int, quant_max: int, grad_factor: float
+) -> Value:
+    """_fake_quantize_learnable_per_channel_affine(Tensor self, Tensor scale, Tensor zero_point, int axis, ...)"""
+    zero = _learned(op, zero_point, quant_min, quant_max)
+    return fake_quantize_per_channel(op, self, scale, zero, axis, quant_min, quant_max)
+
+
+def _learned(op: Op, zero_point: Value, low: int, high: int) -> Value:
+    """The whole zero point that is next to one that is trained."""
+    if zero_point.const is not None:
+        return op.const(np.clip(np.rint(zero_point.array()), low, high).astype(np.int32), DType.INT32)
+    real = op.cast(zero_point, DType.FLOAT32)
+    return op.cast(op.Clip(op.Round(real), op.const(float(low)), op.const(float(high))), DType.INT32)
 
 
 def _fitting(op: Op, low: int, high: int) -> DType:

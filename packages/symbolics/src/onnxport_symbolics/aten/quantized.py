@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from onnxport_ir import DType, Value
 
 from onnxport_symbolics import quantized_values as qv
@@ -42,7 +44,9 @@ def _packed(op: Op, packed: object) -> Packed:
     if not isinstance(packed, tuple) or len(packed) < 5:
         raise op.refuse("a packed weight that is no attribute of the model")
     integers, scale, zero_point, axis, bias, *sizes = packed
-    steps, zeros = (item.tensor.numpy() if hasattr(item, "tensor") else np.array(item) for item in (scale, zero_point))
+    if scale is None:
+        raise op.refuse("a weight in float16 for a quantised layer of integers")
+    steps, zeros = _array(scale), _array(zero_point)
     step = op.const(steps, DType.FLOAT32)
     if axis is not None and not zeros.any() and not op.has_attribute("DequantizeLinear", "axis"):
         # Weights without integers are quantised by ONNX Runtime, otherwise than by torch. Scales are for results, too.
@@ -144,36 +148,54 @@ def _dynamic(name: str, after: _After) -> None:
     quantized(name)(function)
 
 
-def _by_range(op: Op, x: Value, reduce_range: bool, *, plain: bool = False) -> QuantizedValue:
-    """A tensor quantised by its own smallest and largest element.
-
-    Args:
-        op: the builder.
-        x: the tensor, float32.
-        reduce_range: whether it has 7 bits, not 8.
-        plain: whether to write out what DynamicQuantizeLinear does, whose scale for zeros alone is not torch's.
-    """
-    if not reduce_range and not plain:
-        integers, scale, zero_point = op.multi("DynamicQuantizeLinear", 3, x)
-        return QuantizedValue(op.DequantizeLinear(integers, scale, zero_point), scale, zero_point)
-    zero, largest = op.const(0.0), op.const(127.0 if reduce_range else 255.0)
-    low, high = op.Min(op.ReduceMin(x, keepdims=0), zero), op.Max(op.ReduceMax(x, keepdims=0), zero)
-    spread = op.Div(op.Sub(high, low), largest)
-    scale = op.Where(op.Equal(spread, zero), op.const(0.1), spread)
-    zero_point = op.Cast(op.Clip(op.Round(op.Div(op.Neg(low), scale)), zero, largest), to=DType.UINT8)
-    found = op.DequantizeLinear(op.QuantizeLinear(x, scale, zero_point), scale, zero_point)
-    if reduce_range:
-        top = op.Mul(op.Sub(largest, op.cast(zero_point, DType.FLOAT32)), scale)
-        found = op.Min(found, top)
-    return QuantizedValue(found, scale, zero_point)
-
-
 def dynamic_product(op: Op, x: Value, packed_weight: object, reduce_range: bool) -> Value:
-    """A linear layer of a real tensor, which is quantised by its range."""
-    packed = _packed(op, packed_weight)
-    return _product(op, _by_range(op, x, reduce_range).real, packed, packed.bias)
+    """A linear layer of a real tensor, which is quantised by its range; where the weight is float16, it is not."""
+    if isinstance(packed_weight, tuple) and len(packed_weight) == 5 and packed_weight[1] is None:
+        return _half_product(op, x, packed_weight)
+    if not op.has("MatMulInteger") or not isinstance(packed_weight, tuple):
+        packed = _packed(op, packed_weight)
+        return _product(op, qv.by_range(op, x, reduce_range).real, packed, packed.bias)
+    source = qv.by_range(op, x, reduce_range)
+    return _integer_product(op, source, packed_weight)
 
 
+def _integer_product(op: Op, x: QuantizedValue, packed_weight: tuple[Any, ...]) -> Value:
+    """The product of whole numbers, then in the scale of both.
+
+    ONNX Runtime 1.32 fuses this. A product of real numbers it does in MatMulNBits, which rounds the input once more.
+    """
+    weight, scale, zero_point, _, bias = packed_weight
+    zeros = _array(zero_point).astype(np.int8)
+    shift = op.const(zeros, DType.INT8) if zeros.any() else None
+    found = op.MatMulInteger(qv.integers(op, x), op.Transpose(weight, perm=(1, 0)), x.zero_point, shift)
+    real = op.Mul(op.cast(found, DType.FLOAT32), op.Mul(x.scale, op.const(_array(scale), DType.FLOAT32)))
+    return real if bias is None else op.Add(real, bias)
+
+
+def _array(item: Any) -> npt.NDArray[Any]:
+    """Scales or zero points of a packed weight: a constant tensor, or a number."""
+    found: npt.NDArray[Any] = item.tensor.numpy() if hasattr(item, "tensor") else np.array(item)
+    return found
+
+
+def _half_product(op: Op, x: Value, packed_weight: object) -> Value:
+    """A linear layer of real tensors; its weight is stored in float16."""
+    if not isinstance(packed_weight, tuple) or len(packed_weight) != 5 or packed_weight[1] is not None:
+        raise op.refuse("a weight in float16 that is no attribute of the model")
+    weight, _, _, _, bias = packed_weight
+    return linear.linear(op, x, op.cast(weight, DType.FLOAT32), bias)
+
+
+def _half(name: str, after: _After) -> None:
+    def function(op: Op, X: Value, W_prepack: object) -> Value:
+        return after(op, _half_product(op, X, W_prepack))
+
+    function.__doc__ = f"{name}(Tensor X, LinearPackedParamsBase W_prepack) -> Tensor Y"
+    quantized(name)(function)
+
+
+_half("linear_dynamic_fp16", _as_is)
+_half("linear_relu_dynamic_fp16", _relu)
 _dynamic("linear_dynamic", _as_is)
 _dynamic("linear_relu_dynamic", _relu)
 
@@ -212,7 +234,7 @@ def _convolution(name: str, dims: int, after: _After, *, transposed: bool = Fals
 def _dynamic_convolution(name: str, dims: int, *, transposed: bool = False) -> None:
     def function(op: Op, qx: Value, packed_weight: object, reduce_range: bool = False) -> Value:
         packed = _packed(op, packed_weight)
-        source = _by_range(op, qx, reduce_range, plain=True)
+        source = qv.by_range(op, qx, reduce_range, plain=True)
         # torch quantises the result as well, and by the range of the input.
         return qv.quantize(op, _conv(op, source.real, packed, packed.bias, dims, transposed), source).real
 

@@ -11,7 +11,7 @@ from onnxport_symbolics import quantized_values as qv
 from onnxport_symbolics.aten import activation, norm, pool  # noqa: F401 - pool registers what is looked up
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.quantized_values import QuantizedValue
-from onnxport_symbolics.registry import BUILTIN, quantized
+from onnxport_symbolics.registry import BUILTIN, aten, quantized
 
 _HANDLERS = {str(handler.name): handler.function for handler in BUILTIN}
 
@@ -66,11 +66,14 @@ def _pool(name: str) -> None:
         return qx.with_real(function(op, qx.real, kernel_size, stride, padding, dilation, ceil_mode))
 
     function.__doc__ = f"{name}(Tensor qx, int[] kernel_size, int[] stride, int[] padding, int[] dilation, bool)"
-    quantized(name)(function)
+    if name != "max_pool3d":
+        quantized(name)(function)
+    aten(f"quantized_{name}")(function)
 
 
 _pool("max_pool1d")
 _pool("max_pool2d")
+_pool("max_pool3d")
 
 
 @quantized("threshold")
@@ -100,7 +103,8 @@ def dropout(
     """dropout(Tensor self, float output_scale, int output_zero_point, Scalar p=0.5, bool training=False) -> Tensor"""
     if training:
         raise op.refuse("dropout of a quantised tensor in training", "Call eval() on the model.")
-    return _result(op, self.real, self, output_scale, output_zero_point)
+    # torch leaves scale and zero point as they are.
+    return self
 
 
 def _known(op: Op, x: QuantizedValue) -> tuple[float, int, int, int]:
@@ -136,17 +140,23 @@ def _multiply_number(op: Op, x: QuantizedValue, number: float) -> QuantizedValue
 
 
 def _with_number(
-    name: str, operator: Callable[[Op, QuantizedValue, float], QuantizedValue], *, rectified: bool = False
+    base: str, operator: Callable[[Op, QuantizedValue, float], QuantizedValue], *, rectified: bool = False
 ) -> None:
+    suffix = "_relu" if rectified else ""
+    name = f"{base}_scalar{suffix}"
+
     def function(op: Op, qa: QuantizedValue, b: float) -> QuantizedValue:
         found = operator(op, qa, b)
         return found.with_real(op.Relu(found.real)) if rectified else found
 
-    function.__doc__ = f"{name}(Tensor qa, Scalar b) -> Tensor qc; {name}.Tensor(Tensor qa, Tensor b) -> Tensor qc"
-    quantized(name)(function)
+    function.__doc__ = (
+        f"{name}(Tensor qa, Scalar b) -> Tensor qc; {name}.Tensor(Tensor qa, Tensor b) -> Tensor qc; "
+        f"{base}{suffix}.Scalar(Tensor qa, Scalar b) -> Tensor qc; {base}{suffix}.Scalar2(Scalar b, Tensor qa)"
+    )
+    quantized(name, f"{base}{suffix}.Scalar", f"{base}{suffix}.Scalar2")(function)
 
 
-_with_number("add_scalar", _add_number)
-_with_number("add_scalar_relu", _add_number, rectified=True)
-_with_number("mul_scalar", _multiply_number)
-_with_number("mul_scalar_relu", _multiply_number, rectified=True)
+_with_number("add", _add_number)
+_with_number("add", _add_number, rectified=True)
+_with_number("mul", _multiply_number)
+_with_number("mul", _multiply_number, rectified=True)
