@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from onnxport_frontend.buffers import MutatedBuffers, Written, check_choice, rep
 from onnxport_frontend.dependence import without_marks
 from onnxport_frontend.findings import Finding
 from onnxport_frontend.frozen import Frozen, resolve
-from onnxport_frontend.functionalize import Functionalized, functionalize_with_report
+from onnxport_frontend.functionalize import Functionalized, functionalize_with_report, has_branches
 from onnxport_frontend.inline import Inliner
 from onnxport_frontend.names import DynamicAxes
 from onnxport_frontend.quantisation import settle_observers
@@ -239,14 +240,24 @@ def _finish(draft: _Draft, findings: Sequence[Finding] | None = None, frozen: Fr
 
 
 def _functional(graph: CapturedGraph, strided: list[Var], keeps_state: bool) -> Functionalized:
-    """The functional graph with its marks; without them where it is only for a mark that a write cannot be resolved."""
+    """The functional graph with its marks; without them where it is only for a mark that a write cannot be resolved.
+
+    Where a branch or loop decides which memory a name is, and nothing else helps, that is followed as well.
+    """
     try:
         return functionalize_with_report(graph, strided, keeps_state=keeps_state)
     except UnsafeMutation:
         bare = without_marks(graph)
-        if bare is graph:
+        graphs = [graph] if bare is graph else [graph, bare]
+        attempts = [(one, False) for one in graphs[1:]]
+        attempts += [(one, True) for one in graphs] if has_branches(graph) else []
+        if not attempts:
             raise
-        return functionalize_with_report(bare, strided, keeps_state=keeps_state)
+    for one, chooses in attempts[:-1]:
+        with contextlib.suppress(UnsafeMutation):
+            return functionalize_with_report(one, strided, keeps_state=keeps_state, chooses=chooses)
+    one, chooses = attempts[-1]
+    return functionalize_with_report(one, strided, keeps_state=keeps_state, chooses=chooses)
 
 
 def _check_model(model: object) -> None:

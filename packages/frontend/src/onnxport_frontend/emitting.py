@@ -21,11 +21,13 @@ class Emitter:
         eqns: the block's equations so far.
         made: all equations made here; without users they are dead code.
         place: the place that new equations get.
+        added: equations with blocks that have results which can go if nobody uses them, with the number of the others.
     """
 
     eqns: list[Eqn]
     made: set[Eqn]
     place: Place = field(default_factory=Place)
+    added: dict[Eqn, int] = field(default_factory=dict)
 
     def __call__(self, op: str | OpName, result: AnyType, *args: Arg, hint: str = "", **named: Arg) -> Var:
         """Call an operator with one result; arguments left out get the schema's defaults."""

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from onnxport_ir.captured import Arg, Block, CapturedGraph, Eqn, OpName, Output, Var, arg_vars, walk
-from onnxport_ir.errors import Place
+from onnxport_ir.errors import Place, UnsafeMutation
 
 from onnxport_frontend.aliasing import op_facts
+from onnxport_frontend.choices import ChoosingMemory
 from onnxport_frontend.running_statistics import STATISTICS
+from onnxport_frontend.storage import Memory
 from onnxport_frontend.tensor_state import TensorState
 from onnxport_frontend.torch_types import TorchTensor
 from onnxport_frontend.walker import Walker
@@ -39,11 +41,21 @@ def functionalize(graph: CapturedGraph) -> CapturedGraph:
     Raises:
         UnsafeMutation: if the effect of a write cannot be proved.
     """
-    return functionalize_with_report(graph).graph
+    try:
+        return functionalize_with_report(graph).graph
+    except UnsafeMutation:
+        if not has_branches(graph):
+            raise
+    return functionalize_with_report(graph, chooses=True).graph
+
+
+def has_branches(graph: CapturedGraph) -> bool:
+    """Whether a condition can decide anything in a graph."""
+    return any(eqn.blocks for eqn in graph.eqns)
 
 
 def functionalize_with_report(
-    graph: CapturedGraph, strided: Iterable[Var] = (), *, keeps_state: bool = False
+    graph: CapturedGraph, strided: Iterable[Var] = (), *, keeps_state: bool = False, chooses: bool = False
 ) -> Functionalized:
     """The graph without operators that write, and what it writes to inputs and parameters.
 
@@ -52,13 +64,16 @@ def functionalize_with_report(
         strided: inputs that are not contiguous in memory. It decides whether ``reshape`` and the like share memory;
             parameters are asked themselves.
         keeps_state: whether what written parameters and buffers hold at the end is wanted.
+        chooses: whether to follow tensors whose memory a branch or loop decides. Each of them takes equations that
+            models in which no such tensor is written do without.
 
     Raises:
         UnsafeMutation: if the effect of a write cannot be proved.
     """
     if not any(_writes(op) for op in graph.op_counts()) and not any(map(_updates_statistics, walk(graph.eqns))):
         return Functionalized(graph)
-    state = TensorState(graph, (*strided, *_strided_params(graph)))
+    memory = ChoosingMemory() if chooses else Memory()
+    state = TensorState(graph, (*strided, *_strided_params(graph)), memory)
     walker = Walker(state)
     starts = []
     for eqn in graph.eqns:
@@ -124,7 +139,7 @@ def _sweep(eqns: Sequence[Eqn], used: set[Var], state: TensorState) -> list[Eqn 
 
 
 def _sweep_blocks(eqn: Eqn, used: set[Var], state: TensorState) -> Eqn:
-    before = state.added.get(eqn, len(eqn.outputs))
+    before = state.emit.added.get(eqn, len(eqn.outputs))
     # A loop's carried variables are read by the next iteration, so only those of branches can go.
     is_branch = eqn.op.base == "prim::If"
     live = [i for i, out in enumerate(eqn.outputs) if i < before or not is_branch or out in used]

@@ -270,6 +270,7 @@ _SPECIAL: dict[str, Callable[[Eqn, Environment], Any]] = {
     "prim::NumToTensor": lambda eqn, env: torch.tensor(_first(eqn, env)),
     "prim::PythonOp": _python_op,
     "prim::RaiseException": _raise,
+    "prim::Uninitialized": lambda eqn, env: None,
     "aten::view": _view,
     "aten::append": _append,
     "aten::len": lambda eqn, env: len(_first(eqn, env)),

@@ -1,18 +1,50 @@
-"""Writes inside ``prim::If`` and ``prim::Loop`` to tensors from outside: they become results of the equation."""
+"""Writes inside ``prim::If`` to tensors from outside: they become results of the equation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from onnxport_ir.captured import Arg, Block, Eqn, TensorLiteral, Var
+from onnxport_ir.dtypes import DType
 from onnxport_ir.errors import UnsafeMutation
+from onnxport_ir.types import TensorType
 
-from onnxport_frontend.storage import Base, Handle, Owner, Region, Spoiled, group
+from onnxport_frontend.choices import ChoosingMemory, Exports, Origin, joined
+from onnxport_frontend.storage import Base, Choice, Effects, Handle, Region, Way, group
 from onnxport_frontend.tensor_state import TensorState, is_tracked
 
 #: Reads the equations of a block.
 Run = Callable[[Sequence[Eqn]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What an output of a block is.
+
+    Attributes:
+        handle: the tensor object, or None for what is no tensor.
+        region: its memory, or None.
+        group: the bases that may share its memory.
+        origin: where it is in terms of memory from outside, if that is known.
+        dtype: the element type of a tensor, if it is known.
+    """
+
+    handle: Handle | None
+    region: Region | None
+    group: dict[Base, None]
+    origin: Origin | None
+    dtype: DType | None
+
+    def reach(self, *, exact: bool) -> Iterable[Base]:
+        """The bases that may share its memory; if ``exact``, those of which the origin does not say when."""
+        return self.origin.apart if exact and self.origin is not None else self.group
+
+    def names(self, *, exact: bool) -> Iterable[Base]:
+        """Its memory; if ``exact``, only what has no name outside."""
+        if exact and self.origin is not None:
+            return self.origin.owns
+        return () if self.region is None else (self.region.base,)
 
 
 @dataclass(slots=True)
@@ -20,44 +52,28 @@ class Body:
     """A block after it was read.
 
     Attributes:
+        inputs: its inputs, added ones included.
         eqns: its functional equations.
         outputs: its outputs in them.
-        handles: per output the tensor object, or None for what is no tensor.
-        regions: per output the tensor's memory at the end, or None.
-        groups: per output the bases that may share its memory.
-        contents: the new contents of bases from outside.
-        spoiled: the bases from outside whose content is not known at the end.
+        ends: what each output is.
+        effects: what it does to memory from outside.
     """
 
+    inputs: tuple[Var, ...]
     eqns: tuple[Eqn, ...]
     outputs: tuple[Arg, ...]
-    handles: list[Handle | None]
-    regions: list[Region | None]
-    groups: list[dict[Base, None]]
-    contents: dict[Base, Arg]
-    spoiled: dict[Base, Spoiled]
-
-
-@dataclass(slots=True)
-class LoopFacts:
-    """What is found out about a loop by reading its body; it grows until nothing new is found.
-
-    Attributes:
-        carried: owners of bases that the body writes.
-        moved: positions of carried variables that are not the same memory in each iteration.
-        shared: pairs of such a position and the owner of a base that may share memory with it.
-        spoiled: owners of bases whose content is not known at the end of an iteration.
-    """
-
-    carried: dict[Owner, None] = field(default_factory=dict)
-    moved: dict[int, None] = field(default_factory=dict)
-    shared: dict[tuple[int, Owner], None] = field(default_factory=dict)
-    spoiled: dict[Owner, Spoiled] = field(default_factory=dict)
+    ends: list[End]
+    effects: Effects
 
     @property
-    def size(self) -> int:
-        """How much is known."""
-        return len(self.carried) + len(self.moved) + len(self.shared) + len(self.spoiled)
+    def regions(self) -> list[Region | None]:
+        """The memory of each output."""
+        return [end.region for end in self.ends]
+
+    @property
+    def defined(self) -> set[Var]:
+        """The variables that it defines."""
+        return {*self.inputs, *(var for eqn in self.eqns for var in eqn.outputs)}
 
 
 def visit_if(state: TensorState, eqn: Eqn, run: Run) -> None:
@@ -67,30 +83,58 @@ def visit_if(state: TensorState, eqn: Eqn, run: Run) -> None:
         UnsafeMutation: if the effect of a write cannot be proved.
     """
     args = state.resolve_all(eqn.args)
-    bodies = [_read(state, block.inputs, block, run) for block in eqn.blocks]
+    bodies = [read_block(state, block.inputs, block, run) for block in eqn.blocks]
     state.emit.place = eqn.place
-    written = dict.fromkeys(base for body in bodies for base in body.contents)
-    slots = {base: _slot(base, [body.regions for body in bodies]) for base in written}
-    added = {base: Var(base.root.type) for base in written if slots[base] is None}
-    blocks = [
-        Block(block.inputs, body.eqns, (*body.outputs, *(body.contents.get(b, b.root.value) for b in added)))
-        for block, body in zip(eqn.blocks, bodies, strict=True)
-    ]
-    state.add_outputs(eqn, Eqn(eqn.op, args, eqn.names, (*eqn.outputs, *added.values()), tuple(blocks), eqn.place))
-    for base, slot in slots.items():
-        untouched = base.spoiled if any(base not in body.contents for body in bodies) else None
-        state.memory.rebind(base, added[base] if slot is None else eqn.outputs[slot], untouched)
-        state.memory.set(base, "written_at", eqn.place)
-    for body in bodies:
-        for base, reason in body.spoiled.items():
-            state.memory.spoil(base, reason)
+    ways, exports = _ways(state, eqn, args[0], bodies)
+    contents = [body.effects.contents for body in bodies]
+    slots = {base: slot_of(base, [body.regions for body in bodies]) for content in contents for base in content}
+    added = {base: Var(base.root.type) for base in slots if slots[base] is None}
+    blocks = []
+    for index, (block, body) in enumerate(zip(eqn.blocks, bodies, strict=True)):
+        more, exported = exports.ends(index, eqn.place)
+        ends = (*body.outputs, *(contents[index].get(base, base.root.value) for base in added), *exported)
+        blocks.append(Block(block.inputs, (*body.eqns, *more), ends))
+    outputs = (*eqn.outputs, *added.values(), *exports.results)
+    state.add_outputs(eqn, Eqn(eqn.op, args, eqn.names, outputs, tuple(blocks), eqn.place))
+    results = {base: added[base] if slot is None else eqn.outputs[slot] for base, slot in slots.items()}
+    state.memory.settle([body.effects for body in bodies], results, eqn.place)
     for position, out in enumerate(eqn.outputs):
-        if is_tracked(out):
-            _bind_result(state, out, position, bodies)
-    _relate_results(state, eqn.outputs, bodies)
+        ends_here = [body.ends[position] for body in bodies]
+        if position in ways:
+            is_strided = any(end.region is None or not end.region.is_contiguous for end in ends_here)
+            state.set_dtype(out, [end.dtype for end in ends_here])
+            bind_way(state, out, ways[position], is_strided=is_strided)
+            for end in ends_here:
+                _relate_result(state, out, end.reach(exact=True))
+        elif is_tracked(out):
+            _bind_result(state, out, ends_here)
+    _relate_results(state, eqn.outputs, bodies, ways)
 
 
-def _slot(base: Base, regions: Sequence[Sequence[Region | None]]) -> int | None:
+def _ways(state: TensorState, eqn: Eqn, condition: Arg, bodies: Sequence[Body]) -> tuple[dict[int, Way], Exports]:
+    """Where those of the tensors among the results are that are not the same in all blocks, by position."""
+    exports, ways = Exports(len(bodies)), dict[int, Way]()
+    if isinstance(state.memory, ChoosingMemory):
+        defined = [body.defined for body in bodies]
+        for position, out in enumerate(eqn.outputs):
+            ends = [body.ends[position] for body in bodies]
+            origins = [end.origin for end in ends if end.origin is not None]
+            if isinstance(out.type, TensorType) and len(origins) == len(bodies) and not _is_same(state, ends):
+                left, right = [
+                    exports.outside(state.memory, index, origin.way, defined[index])
+                    for index, origin in enumerate(origins)
+                ]
+                ways[position] = joined(condition, left, right)
+    return ways, exports
+
+
+def _is_same(state: TensorState, ends: Sequence[End]) -> bool:
+    """Whether all blocks give the same memory from outside."""
+    first = ends[0].region
+    return first is not None and first.base.depth <= state.memory.depth and all(end.region is first for end in ends)
+
+
+def slot_of(base: Base, regions: Sequence[Sequence[Region | None]]) -> int | None:
     """The output that is the whole base in each block, if there is one."""
     for position, candidates in enumerate(zip(*regions, strict=True)):
         if all(region is base.root for region in candidates):
@@ -98,155 +142,57 @@ def _slot(base: Base, regions: Sequence[Sequence[Region | None]]) -> int | None:
     return None
 
 
-def _bind_result(state: TensorState, out: Var, position: int, bodies: Sequence[Body]) -> None:
-    regions = [body.regions[position] for body in bodies]
-    first, depth = regions[0], state.memory.depth
-    if first is not None and all(region is first for region in regions) and first.base.depth <= depth:
-        if not state.memory.is_current(first):
-            state.memory.hold(first, out)
-        _bind_same(state, out, first, [body.handles[position] for body in bodies])
+def _bind_result(state: TensorState, out: Var, ends: Sequence[End]) -> None:
+    region = ends[0].region
+    if region is not None and _is_same(state, ends):
+        if not state.memory.is_current(region):
+            state.memory.hold(region, out)
+        bind_same(state, out, region, [end.handle for end in ends])
         return
-    for body in bodies:
-        _relate_result(state, out, body.groups[position])
-    state.set_strided(out, any(region is None or not region.is_contiguous for region in regions))
+    # Before the tensor is asked for, as it is made with what is known then.
+    state.set_strided(out, any(end.region is None or not end.region.is_contiguous for end in ends))
+    for end in ends:
+        _relate_result(state, out, end.group)
 
 
-def _bind_same(state: TensorState, out: Var, region: Region, handles: Sequence[Handle | None]) -> None:
+def bind_way(state: TensorState, out: Var, way: Way, *, is_strided: bool) -> None:
+    """Let ``out``, which holds the present value, be where conditions say."""
+    if isinstance(way, Region):
+        bind_same(state, out, way, [None])
+        return
+    state.set_strided(out, is_strided)
+    if isinstance(way, Choice) and isinstance(state.memory, ChoosingMemory):
+        state.memory.choose(state.handle(out).region, way)
+
+
+def bind_same(state: TensorState, out: Var, region: Region, handles: Sequence[Handle | None]) -> None:
     """Let ``out`` be the tensor object over a region that all ways give, or note that the way taken decides which."""
     first = handles[0]
     if first is not None and all(handle is first for handle in handles):
         state.bind(out, first)
         return
-    region.is_doubtful = True
+    state.memory.set(region, "is_doubtful", True)
     state.bind_region(out, region)
 
 
 def _relate_result(state: TensorState, out: Var, bases: Iterable[Base]) -> None:
     """Note what a result of blocks may share memory with: the bases that live on outside of the blocks."""
-    state.set_strided(out, True)
     outer = [base for base in bases if base.depth <= state.memory.depth] if is_tracked(out) else []
     for base in outer:
         state.memory.relate(state.handle(out).region.base, base)
 
 
-def _relate_results(state: TensorState, outputs: Sequence[Var], bodies: Sequence[Body]) -> None:
+def _relate_results(
+    state: TensorState, outputs: Sequence[Var], bodies: Sequence[Body], ways: Mapping[int, Way] | None = None
+) -> None:
     """Two results that come from one tensor of a branch may be the same memory."""
+    tracked = [(index, out, index in (ways or {})) for index, out in enumerate(outputs) if is_tracked(out)]
     for body in bodies:
-        for i, first in enumerate(outputs):
-            for j, second in enumerate(outputs[:i]):
-                region = body.regions[j]
-                if region is not None and region.base in body.groups[i] and is_tracked(first) and is_tracked(second):
+        for number, (i, first, exact) in enumerate(tracked):
+            reach = body.ends[i].reach(exact=exact)
+            for j, second, is_exact in tracked[:number]:
+                if any(base in reach for base in body.ends[j].names(exact=is_exact)):
                     state.relate((first,), (second,))
-
-
-def visit_loop(state: TensorState, eqn: Eqn, run: Run, facts: LoopFacts) -> None:
-    """Read ``prim::Loop``: what the body writes to outside is carried from iteration to iteration.
-
-    The body is read under the assumption that nothing outside is written and each carried tensor stays where it is,
-    and again with what was found out, until reading it finds nothing new.
-
-    Raises:
-        UnsafeMutation: if the effect of a write cannot be proved.
-    """
-    while True:
-        size = facts.size
-        attempt = _Loop(state, eqn, facts)
-        body = attempt.read(run)
-        if facts.size == size:
-            attempt.finish(body)
-            return
-
-
-class _Loop:
-    """One reading of a loop: ``prim::Loop(count, condition, *initial)`` with ``block(i, *carried)``."""
-
-    def __init__(self, state: TensorState, eqn: Eqn, facts: LoopFacts) -> None:
-        state.emit.place = eqn.place
-        self.state, self.eqn, self.facts = state, eqn, facts
-        self.block = eqn.blocks[0]
-        self.args = state.resolve_all(eqn.args)
-        self.handles = [_handle(state, arg) for arg in eqn.args[2:]]
-        self.initial = [None if handle is None else handle.region for handle in self.handles]
-        self.initial_bases = [state.bases([arg]) for arg in eqn.args[2:]]
-        self.kept = [region if i not in facts.moved else None for i, region in enumerate(self.initial)]
-        # A base that is carried anyway needs no further variable.
-        bases = [state.handle(owner).region.base for owner in facts.carried]
-        self.slots = {base: _slot(base, [self.kept]) for base in bases}
-        self.added = {base: Var(base.root.type) for base, slot in self.slots.items() if slot is None}
-
-    def read(self, run: Run) -> Body:
-        """Read the body, and add to the facts."""
-        inputs = (*self.block.inputs, *self.added.values())
-        body = _read(self.state, inputs, self.block, run, self._enter)
-        facts = self.facts
-        for base in body.contents:
-            facts.carried.setdefault(base.owner)
-        for base, reason in body.spoiled.items():
-            facts.spoiled.setdefault(base.owner, reason)
-        for position, first in enumerate(self.initial):
-            is_same = first is not None and body.regions[position + 1] is first
-            if not is_same and is_tracked(self.eqn.outputs[position]):
-                facts.moved.setdefault(position)
-        for position in facts.moved:
-            self._share(position, body)
-        return body
-
-    def _share(self, position: int, body: Body) -> None:
-        """Find what the next iteration's value of a carried variable may share memory with."""
-        for base in body.groups[position + 1]:
-            if base.depth <= self.state.memory.depth or base.owner in self.block.inputs:
-                self._add_shared(position, base.owner)
-        for other in self.facts.moved:
-            region = body.regions[other + 1]
-            if other != position and region is not None and region.base in body.groups[position + 1]:
-                self._add_shared(position, self.block.inputs[other + 1])
-
-    def _add_shared(self, position: int, owner: Owner) -> None:
-        known = [self.block.inputs[position + 1], *(base.owner for base in self.initial_bases[position])]
-        if not any(owner is other for other in known):
-            self.facts.shared.setdefault((position, owner))
-
-    def _enter(self) -> None:
-        """Give the block's inputs and the carried bases their meaning inside."""
-        state, inputs = self.state, self.block.inputs[1:]
-        for base, slot in self.slots.items():
-            state.memory.rebind(base, self.added[base] if slot is None else inputs[slot], base.spoiled)
-        for owner, reason in self.facts.spoiled.items():
-            state.memory.spoil(state.handle(owner).region.base, reason)
-        self._bind(inputs, self.handles)
-
-    def _bind(self, variables: Sequence[Var], ends: Sequence[Handle | None]) -> None:
-        """Bind the carried variables: the block's inputs, or the results, given the tensor objects of the last turn."""
-        state = self.state
-        ways = zip(variables, self.kept, self.handles, ends, self.initial_bases, strict=True)
-        for var, kept, start, end, bases in ways:
-            if kept is not None:
-                _bind_same(state, var, kept, [start, end])
-            elif is_tracked(var):
-                state.set_strided(var, True)
-                for base in bases:
-                    state.memory.relate(state.handle(var).region.base, base)
-        here = dict(zip(self.block.inputs[1:], variables, strict=True))
-        for position, owner in self.facts.shared:
-            other = here.get(owner, owner) if isinstance(owner, Var) else owner
-            state.memory.relate(state.handle(variables[position]).region.base, state.handle(other).region.base)
-
-    def finish(self, body: Body) -> None:
-        """Emit the loop, and give its results their meaning outside."""
-        state, eqn = self.state, self.eqn
-        state.emit.place = eqn.place
-        results = {base: Var(var.type) for base, var in self.added.items()}
-        inputs = (*self.block.inputs, *self.added.values())
-        block = Block(inputs, body.eqns, (*body.outputs, *(body.contents[base] for base in self.added)))
-        args = (*self.args, *(base.root.value for base in self.added))
-        names = (*eqn.names, *(f"carried{len(self.initial) + number}" for number in range(len(results))))
-        state.add_outputs(eqn, Eqn(eqn.op, args, names, (*eqn.outputs, *results.values()), (block,), eqn.place))
-        for base, slot in self.slots.items():
-            state.memory.rebind(base, results[base] if slot is None else eqn.outputs[slot], base.spoiled)
-            state.memory.set(base, "written_at", eqn.place)
-        for owner, reason in self.facts.spoiled.items():
-            state.memory.spoil(state.handle(owner).region.base, reason)
-        self._bind(eqn.outputs, body.handles[1:])
 
 
 def visit_other(state: TensorState, eqn: Eqn, run: Run) -> None:
@@ -256,24 +202,39 @@ def visit_other(state: TensorState, eqn: Eqn, run: Run) -> None:
         UnsafeMutation: if a block writes a tensor from outside.
     """
     args = state.resolve_all(eqn.args)
-    bodies = [_read(state, block.inputs, block, run) for block in eqn.blocks]
-    if any(body.contents or body.spoiled for body in bodies):
+    bodies = [read_block(state, block.inputs, block, run) for block in eqn.blocks]
+    if any(body.effects.contents or body.effects.spoiled for body in bodies):
         raise UnsafeMutation(f"a block of {eqn.op} writes a tensor from outside", where=eqn.place)
     blocks = [Block(block.inputs, body.eqns, body.outputs) for block, body in zip(eqn.blocks, bodies, strict=True)]
     state.add_outputs(eqn, Eqn(eqn.op, args, eqn.names, eqn.outputs, tuple(blocks), eqn.place))
-    if len(bodies) == 1 and len(bodies[0].groups) == len(eqn.outputs):
+    if len(bodies) == 1 and len(bodies[0].ends) == len(eqn.outputs):
         # What the operator is in the end need not be its body, so a result is never taken to be one of its arguments.
-        for out, bases in zip(eqn.outputs, bodies[0].groups, strict=True):
-            _relate_result(state, out, bases)
+        for out, end in zip(eqn.outputs, bodies[0].ends, strict=True):
+            state.set_strided(out, True)
+            _relate_result(state, out, end.group)
         _relate_results(state, eqn.outputs, bodies)
     else:
         state.relate(eqn.outputs, eqn.args)
 
 
-def _read(
-    state: TensorState, inputs: Sequence[Var], block: Block, run: Run, enter: Callable[[], None] | None = None
+def read_block(
+    state: TensorState,
+    inputs: Sequence[Var],
+    block: Block,
+    run: Run,
+    enter: Callable[[], None] | None = None,
+    leave: Callable[[Body], tuple[Arg, ...]] | None = None,
 ) -> Body:
-    """Read a block, and take back what it did to tensors from outside."""
+    """Read a block, and take back what it did to tensors from outside.
+
+    Args:
+        state: the tensors.
+        inputs: the block's inputs, and what is added to them.
+        block: the block.
+        run: reads its equations.
+        enter: gives the inputs their meaning.
+        leave: gives further outputs, before anything is taken back; it may add equations.
+    """
     memory = state.memory
     outside, state.emit.eqns = state.emit.eqns, []
     memory.enter()
@@ -282,15 +243,23 @@ def _read(
         enter()
     run(block.eqns)
     outputs = state.resolve_all(block.outputs)
-    handles = [_handle(state, output) for output in block.outputs]
-    regions = [None if handle is None else handle.region for handle in handles]
-    groups = [{base: None for one in state.bases([output]) for base in group(one)} for output in block.outputs]
-    contents, spoiled = memory.outer_effects()
-    eqns = tuple(state.emit.eqns)
+    ends = [_end(state, output) for output in block.outputs]
+    body = Body(tuple(inputs), tuple(state.emit.eqns), outputs, ends, memory.outer_effects())
+    if leave is not None:
+        body.outputs = (*outputs, *leave(body))
+        body.eqns = tuple(state.emit.eqns)
     state.emit.eqns = outside
     memory.leave()
-    return Body(eqns, outputs, handles, regions, groups, contents, spoiled)
+    return body
 
 
-def _handle(state: TensorState, arg: Arg) -> Handle | None:
-    return state.handle(arg) if isinstance(arg, Var | TensorLiteral) and is_tracked(arg) else None
+def _end(state: TensorState, output: Arg) -> End:
+    found = {base: None for one in state.bases([output]) for base in group(one)}
+    if not isinstance(output, Var | TensorLiteral) or not is_tracked(output):
+        return End(None, None, found, None, None)
+    handle = state.handle(output)
+    origin = None
+    if isinstance(state.memory, ChoosingMemory) and isinstance(handle.region.type, TensorType):
+        origin = Origin(state.memory, handle.region)
+    known = origin if origin is not None and origin.is_known else None
+    return End(handle, handle.region, found, known, state.dtype_of(output))

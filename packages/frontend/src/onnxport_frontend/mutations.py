@@ -158,7 +158,7 @@ def _keeps_shape(state: TensorState, eqn: Eqn, twin: Twin, handle: Handle, shape
     if shape is None and is_pointwise(twin.op) and any(state.handle(owner).region is region for owner in owners):
         # `torch.add(x, y, out=x)`: what does not broadcast to x is deprecated.
         return True
-    is_alone = region.parent is None and not region.children and not region.base.related and not region.is_shared
+    is_alone = region.parent is None and not region.children and len(group(region.base)) == 1 and not region.is_shared
     if not is_alone or handle.depth < state.memory.depth:
         raise UnsafeMutation(
             f"{eqn.op} writes to `out`",

@@ -7,11 +7,15 @@ with the reads and writes that the program does, not with the number of its view
 
 Bases that may or may not share memory are related. A write to one spoils the others: their content depends on what
 is not known here, so reading them is an error.
+
+A base can be a :class:`Choice`: memory that is one of several regions, as a condition decides. What is written to one
+of these is then no loss, as the condition says what the choice holds (:mod:`onnxport_frontend.choices`).
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from onnxport_ir.captured import Arg, TensorLiteral, Var
@@ -52,6 +56,9 @@ class Base:
         spoiled: why its content is unknown, or None.
         related: bases that may share its memory.
         written_at: the place of the last write.
+        choice: the memory that it is in truth, where a condition decides that.
+        choosers: the bases of whose choices it is a part.
+        seen: the versions of the choice's parts that the content belongs to; None if it has to be asked for again.
         root: the region of the whole.
     """
 
@@ -61,6 +68,9 @@ class Base:
     spoiled: Spoiled | None = None
     related: dict[Base, None] = field(default_factory=dict)
     written_at: Place = field(default_factory=Place)
+    choice: Choice | None = None
+    choosers: dict[Base, None] = field(default_factory=dict)
+    seen: tuple[int, ...] | None = None
     root: Region = field(init=False)
 
 
@@ -98,6 +108,35 @@ class Region:
         return self.type if isinstance(self.type, TensorType) else TensorType()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """Memory that a condition decides.
+
+    Attributes:
+        condition: a bool, known during the export or not.
+        ways: what it is if the condition holds, and if it does not: a region, another choice, or None for memory that
+            has no other name.
+    """
+
+    condition: Arg
+    ways: tuple[Way, Way]
+
+    @property
+    def regions(self) -> list[Region]:
+        """The regions that it can be."""
+        nested = [way.regions if isinstance(way, Choice) else [way] for way in self.ways if way is not None]
+        return [region for regions in nested for region in regions]
+
+    @property
+    def may_own(self) -> bool:
+        """Whether it can be memory that has no other name."""
+        return any(way.may_own if isinstance(way, Choice) else way is None for way in self.ways)
+
+
+#: Where a tensor is: in a region, where a condition says, or in memory that has no other name.
+Way = Region | Choice | None
+
+
 @dataclass(slots=True, eq=False)
 class Handle:
     """A tensor object of the program: several variables can be the same one.
@@ -109,6 +148,19 @@ class Handle:
 
     region: Region
     depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What a block does to memory from outside.
+
+    Attributes:
+        contents: the new contents of bases.
+        spoiled: the bases whose content is not known at the end.
+    """
+
+    contents: Mapping[Base, Arg]
+    spoiled: Mapping[Base, Spoiled]
 
 
 @dataclass(slots=True)
@@ -142,18 +194,20 @@ class Memory:
         self.depth += 1
         self._frames.append(Frame(len(self._journal)))
 
-    def outer_effects(self) -> tuple[dict[Base, Arg], dict[Base, Spoiled]]:
-        """What the current block has done so far to bases from outside: new contents, and contents lost."""
+    def outer_effects(self) -> Effects:
+        """What the current block has done so far to bases from outside."""
         frame = self._frames[-1]
         contents = {base: base.root.value for base in frame.written if base.depth < self.depth}
         touched = (*frame.written, *frame.spoiled)
-        return contents, {base: base.spoiled for base in touched if base.depth < self.depth and base.spoiled}
+        lost = {base: base.spoiled for base in touched if base.depth < self.depth and base.spoiled}
+        return Effects(contents, lost)
 
     def leave(self) -> None:
         """End the block and take back what it did."""
         frame = self._frames.pop()
         mark = frame.mark
-        for base in frame.bases:
+        # What chooses from others came to be after them.
+        for base in reversed(frame.bases):
             _forget(base)
         while len(self._journal) > mark:
             target, name, before = self._journal.pop()
@@ -274,26 +328,81 @@ class Memory:
     def relate(self, left: Base, right: Base) -> None:
         """Note that two bases may share memory; for good, as it can only make reads fail."""
         if left is not right:
-            left.related[right] = None
-            right.related[left] = None
+            _link(left, right)
+
+    def settle(self, effects: Iterable[Effects], results: Mapping[Base, Arg], place: Place) -> None:
+        """Give bases from outside what the ways of a branch have left in them.
+
+        Args:
+            effects: one for each way.
+            results: the content of each base that one of them has written.
+            place: that of the branch.
+        """
+        ways = list(effects)
+        for base, value in results.items():
+            untouched = base.spoiled if any(base not in way.contents for way in ways) else None
+            self.rebind(base, value, untouched)
+            self.set(base, "written_at", place)
+        for way in ways:
+            for base, reason in way.spoiled.items():
+                self.spoil(base, reason)
 
     def _spoil_related(self, base: Base, what: str, place: Place) -> None:
-        for other in group(base):
-            if other is not base:
-                why = "another tensor that is read later may or may not share its memory"
-                self.spoil(other, Spoiled(what, why, place))
+        for other in untracked(base):
+            why = "another tensor that is read later may or may not share its memory"
+            self.spoil(other, Spoiled(what, why, place))
 
 
 def group(base: Base) -> dict[Base, None]:
     """The bases that may share memory with ``base``, itself included."""
-    found: dict[Base, None] = {base: None}
-    todo = [base] if base.related else []
+    return _closure([base]) if base.related or base.choice or base.choosers else {base: None}
+
+
+def untracked(base: Base) -> dict[Base, None]:
+    """The bases of which it is not known whether and when they share memory with ``base``, itself not included.
+
+    What chooses it is not among them, but what may share memory with that is.
+    """
+    if not base.related and not base.choosers:
+        return {}
+    todo, exact = [base], {base: None}
     while todo:
-        for other in todo.pop().related:
+        new = [other for other in todo.pop().choosers if other not in exact]
+        exact.update(dict.fromkeys(new))
+        todo += new
+    found = _closure(other for one in exact for other in one.related)
+    found.pop(base, None)
+    return found
+
+
+def tracked(base: Base) -> dict[Base, None]:
+    """The base, and those of which it is known when they are its memory."""
+    found, todo = {base: None}, [base]
+    while todo:
+        choice = todo.pop().choice
+        for region in choice.regions if choice is not None else ():
+            if region.base not in found:
+                found[region.base] = None
+                todo.append(region.base)
+    return found
+
+
+def _closure(bases: Iterable[Base]) -> dict[Base, None]:
+    todo = list(bases)
+    found = dict.fromkeys(todo)
+    while todo:
+        one = todo.pop()
+        chosen = [region.base for region in one.choice.regions] if one.choice is not None else []
+        for other in (*one.related, *one.choosers, *chosen):
             if other not in found:
                 found[other] = None
                 todo.append(other)
     return found
+
+
+def _link(left: Base, right: Base) -> None:
+    left.related[right] = None
+    right.related[left] = None
 
 
 def _forget(base: Base) -> None:
@@ -305,9 +414,13 @@ def _forget(base: Base) -> None:
     for other in others:
         del other.related[base]
     for left, right in itertools.pairwise(others):
-        left.related[right] = None
-        right.related[left] = None
+        _link(left, right)
     base.related.clear()
+    for chosen in dict.fromkeys(region.base for region in base.choice.regions) if base.choice is not None else ():
+        del chosen.choosers[base]
+        for other in others:
+            if other is not chosen:
+                _link(chosen, other)
 
 
 def _parent(region: Region) -> Region:

@@ -13,7 +13,7 @@ from onnxport_frontend._torch_private import write_count
 from onnxport_frontend.aliasing import is_pointwise
 from onnxport_frontend.emitting import Emitter, tensor_type
 from onnxport_frontend.result_types import result_dtype
-from onnxport_frontend.storage import Base, Handle, Memory, Owner, Region, Spoiled, group
+from onnxport_frontend.storage import Base, Handle, Memory, Owner, Region, Spoiled, group, tracked
 from onnxport_frontend.torch_types import TorchTensor
 from onnxport_frontend.views import CONTIGUOUS, PRESERVE
 
@@ -26,15 +26,13 @@ class TensorState:
         made: equations made here, or views: they can go if nobody uses them.
         emit: adds equations to the block under construction.
         mutated: the first write to each input and parameter.
-        added: equations that got further results here, with the number of those that they had before.
     """
 
-    def __init__(self, graph: CapturedGraph, strided: Iterable[Var]) -> None:
-        self.memory = Memory()
+    def __init__(self, graph: CapturedGraph, strided: Iterable[Var], memory: Memory) -> None:
+        self.memory = memory
         self.made: set[Eqn] = set()
         self.emit = Emitter([], self.made)
         self.mutated: dict[Owner, Place] = {}
-        self.added: dict[Eqn, int] = {}
         self._stored = {*(item.var for item in graph.inputs), *(item.var for item in graph.params)}
         self._strided = set(strided)
         self._handles: dict[Owner, Handle] = {}
@@ -169,12 +167,20 @@ class TensorState:
     def add_outputs(self, before: Eqn, after: Eqn) -> None:
         """Add an equation with blocks in place of ``before``, and define its results, of which it may have more."""
         self.emit.eqns.append(after)
-        self.added[after] = len(before.outputs)
+        self.emit.added[after] = len(before.outputs)
         self.define(after.outputs)
 
     def set_strided(self, var: Var, strided: bool) -> None:
         """Note whether a variable may lie in memory in another order than its elements' order."""
         (self._strided.add if strided else self._strided.discard)(var)
+
+    def set_dtype(self, var: Var, dtypes: Iterable[DType | None]) -> None:
+        """Note the element type of a variable that is one of several tensors, if it is the same for all."""
+        found = set(dtypes)
+        if len(found) == 1 and isinstance(var.type, TensorType) and var.type.dtype is None:
+            dtype = found.pop()
+            if dtype is not None:
+                self._dtypes[var] = dtype
 
     def relate(self, outputs: Sequence[Var], args: Iterable[Arg]) -> None:
         """Note that results may share memory with arguments."""
@@ -197,8 +203,9 @@ class TensorState:
         Raises:
             UnsafeMutation: if it is to a constant that the model wrote to while it was traced.
         """
-        if base.owner in self._stored:
-            self.mutated.setdefault(base.owner, self.emit.place)
+        for one in tracked(base):
+            if one.owner in self._stored:
+                self.mutated.setdefault(one.owner, self.emit.place)
         if any(_is_written_constant(other.owner) for other in group(base)):
             raise UnsafeMutation(
                 "the model writes to a constant tensor",

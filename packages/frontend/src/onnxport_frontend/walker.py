@@ -9,7 +9,8 @@ from onnxport_ir.errors import UnsafeMutation
 from onnxport_ir.types import SequenceType
 
 from onnxport_frontend.aliasing import SILENT_ALIASES, OpFacts, op_facts
-from onnxport_frontend.mutation_blocks import LoopFacts, visit_if, visit_loop, visit_other
+from onnxport_frontend.mutation_blocks import visit_if, visit_other
+from onnxport_frontend.mutation_loops import LoopFacts, visit_loop
 from onnxport_frontend.mutations import mutate
 from onnxport_frontend.running_statistics import STATISTICS, normalise
 from onnxport_frontend.storage import Region

@@ -183,6 +183,23 @@ def nothing_runs(x, n: int):
     return y
 
 
+def write_to_one_of_two(x, n: int):
+    y = x * 1
+    z = x * 2
+    v = y if n > 1 else z
+    v.add_(1)
+    return y, z
+
+
+def swap_and_write(x, n: int):
+    a = x * 1
+    b = x * 2
+    for _ in range(n):
+        a, b = b, a
+        a += 1
+    return a, b
+
+
 BRANCHES = [
     branch_writes,
     one_branch_writes_outside,
@@ -191,6 +208,7 @@ BRANCHES = [
     write_after_branch,
     both_results_written,
     views_made_outside_read_inside,
+    write_to_one_of_two,
 ]
 LOOPS = [
     loop_accumulates,
@@ -204,6 +222,7 @@ LOOPS = [
     loop_collects,
     indexed_parts,
     nothing_runs,
+    swap_and_write,
 ]
 
 
@@ -263,23 +282,6 @@ def list_then_write(x, n: int):
     return torch.stack(outs)
 
 
-def write_to_one_of_two(x, n: int):
-    y = x * 1
-    z = x * 2
-    v = y if n > 1 else z
-    v.add_(1)
-    return y, z
-
-
-def swap_and_write(x, n: int):
-    a = x * 1
-    b = x * 2
-    for _ in range(n):
-        a, b = b, a
-        a += 1
-    return a, b
-
-
 def shape_changed_in_a_branch(x, n: int):
     y = x * 1
     if n > 1:
@@ -305,8 +307,6 @@ def shape_changed_of_what_a_loop_hands_on(x, n: int):
 
 REFUSED = [
     list_then_write,
-    write_to_one_of_two,
-    swap_and_write,
     shape_changed_in_a_branch,
     shape_changed_of_one_of_two_over_one_memory,
     shape_changed_of_what_a_loop_hands_on,

@@ -1,0 +1,330 @@
+"""Tensors whose memory a condition decides: ``v = x if flag else y``, or what a loop hands from turn to turn.
+
+A base with a :class:`Choice` holds the value of such a tensor. It is made again, by an If over what each way holds,
+when it is read after one of these was written; what is written to it goes to the way that the condition says, by an If
+as well. So nothing is written twice, and the number of equations grows with the reads and writes that the program does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from onnxport_ir.captured import Arg, Block, Eqn, OpName, Var, arg_vars
+from onnxport_ir.errors import Place
+from onnxport_ir.types import AnyType, ScalarType
+
+from onnxport_frontend.emitting import Emitter, reshape_like, tensor_type
+from onnxport_frontend.storage import Base, Choice, Effects, Memory, Region, Spoiled, Way, tracked, untracked
+from onnxport_frontend.views import Step
+
+#: A tensor that can be in more regions than this counts as one that can be anywhere.
+MOST_WAYS = 16
+
+IF = OpName("prim", "If")
+_NOTHING = OpName("prim", "Uninitialized")
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A way of an If that was made here.
+
+    Attributes:
+        eqns: its equations.
+        result: what it gives.
+        effects: what it does to memory from outside.
+    """
+
+    eqns: tuple[Eqn, ...]
+    result: Arg
+    effects: Effects
+
+
+class ChoosingMemory(Memory):
+    """A memory in which a condition can decide where a tensor is."""
+
+    def choose(self, region: Region, choice: Choice) -> None:
+        """Let the base of a variable that has just come to be, and holds its present value, be a choice."""
+        base = region.base
+        base.choice = choice
+        for way in choice.regions:
+            way.base.choosers[base] = None
+        self.set(base, "seen", _versions(base))
+
+    def is_current(self, region: Region) -> bool:
+        """Whether the region's value is that of its base and, where that is a choice, of what it has chosen from."""
+        return super().is_current(region) and _is_fresh(region.base)
+
+    def check(self, base: Base) -> None:
+        """Refuse to go on with a base whose content, or that of a part of its choice, is not known.
+
+        Raises:
+            UnsafeMutation: if it is spoiled.
+        """
+        for one in tracked(base):
+            super().check(one)
+
+    def rebind(self, base: Base, value: Arg, spoiled: Spoiled | None = None) -> None:
+        """Give a whole base a new content."""
+        super().rebind(base, value, spoiled)
+        if base.choice is not None:
+            self.set(base, "seen", None)
+            if not base.choice.may_own:
+                # All of what it holds is elsewhere as well.
+                self._frames[-1].written.pop(base)
+
+    def read(self, region: Region, emit: Emitter, out: Var | None = None, *, checked: bool = True) -> Arg:
+        """The present value of a region, as :meth:`Memory.read`.
+
+        Raises:
+            UnsafeMutation: if the content is not known.
+        """
+        if region.base.choice is not None:
+            if checked:
+                self.check(region.base)
+            self._refresh(region.base, region.base.choice, emit, checked=checked)
+        return super().read(region, emit, out, checked=checked)
+
+    def write(self, region: Region, value: Arg, emit: Emitter, what: str) -> None:
+        """Make ``value`` the content of a region, in all memory that it can be, as :meth:`Memory.write`.
+
+        Raises:
+            UnsafeMutation: if the write cannot be carried there.
+        """
+        super().write(region, value, emit, what)
+        base = region.base
+        if base.choice is not None:
+            self._write_way(base.choice, base.root.value, emit, what)
+            self.set(base, "seen", _versions(base))
+
+    def _refresh(self, base: Base, choice: Choice, emit: Emitter, *, checked: bool) -> None:
+        """Bring the content of a choice up to date."""
+        if _is_fresh(base):
+            return
+        for way in choice.regions:
+            # Before the If, as several of its ways may be in one of these.
+            if way.base.choice is not None:
+                self._refresh(way.base, way.base.choice, emit, checked=checked)
+        if base.seen == _versions(base):
+            return
+        value = self._value(choice, base.root.value, base.root.type, emit, checked=checked)
+        self._version += 1
+        self.set(base, "version", self._version)
+        self.hold(base.root, value)
+        self.set(base, "seen", _versions(base))
+
+    def _value(self, way: Way, own: Arg, kind: AnyType, emit: Emitter, *, checked: bool) -> Arg:
+        """What a way holds; ``own`` is the content of memory that has no other name."""
+        if way is None:
+            return own
+        if isinstance(way, Region):
+            return self.read(way, emit, checked=checked)
+        done = self._both(way, emit, lambda one: self._value(one, own, kind, emit, checked=checked))
+        out = Var(kind)
+        _branch(emit, way, [(one.eqns, (one.result,)) for one in done], (out,))
+        return out
+
+    def _write_way(self, way: Way, value: Arg, emit: Emitter, what: str) -> None:
+        if isinstance(way, Region):
+            self.write(way, self._shaped(value, way, emit), emit, what)
+        elif way is not None:
+            done = self._both(way, emit, lambda one: self._write_way(one, value, emit, what))
+            results = {base: Var(base.root.type) for one in done for base in one.effects.contents}
+            ends = [tuple([one.effects.contents.get(base, base.root.value) for base in results]) for one in done]
+            _branch(emit, way, [(one.eqns, end) for one, end in zip(done, ends, strict=True)], tuple(results.values()))
+            self.settle([one.effects for one in done], results, emit.place)
+
+    def _shaped(self, value: Arg, way: Region, emit: Emitter) -> Arg:
+        """A value that has the shape of a region whenever it is written to it, so that this is known as well."""
+        kind = way.tensor_type
+        if kind.shape is not None and tensor_type(value).shape == kind.shape:
+            return value
+        return reshape_like(emit, value, kind, self.read(way, emit))
+
+    def _both(self, choice: Choice, emit: Emitter, act: Callable[[Way], Arg | None]) -> list[_Done]:
+        """Act on each way in a block of its own, and take back what that does to memory."""
+        found, outside = [], emit.eqns
+        for way in choice.ways:
+            emit.eqns = []
+            self.enter()
+            result = act(way)
+            found.append(_Done(tuple(emit.eqns), result, self.outer_effects()))
+            self.leave()
+        emit.eqns = outside
+        return found
+
+
+def _branch(
+    emit: Emitter, choice: Choice, ways: Sequence[tuple[tuple[Eqn, ...], tuple[Arg, ...]]], outputs: tuple[Var, ...]
+) -> None:
+    blocks = tuple([Block((), eqns, ends) for eqns, ends in ways])
+    eqn = Eqn(IF, (choice.condition,), ("cond",), outputs, blocks, emit.place)
+    emit.add(eqn)
+    emit.added[eqn] = 0
+
+
+def _versions(base: Base) -> tuple[int, ...]:
+    return tuple([way.base.version for way in base.choice.regions]) if base.choice is not None else ()
+
+
+def _is_fresh(base: Base) -> bool:
+    """Whether nothing that a choice has chosen from was written since its content was made."""
+    return base.choice is None or all(one.choice is None or one.seen == _versions(one) for one in tracked(base))
+
+
+def joined(condition: Arg, left: Way, right: Way) -> Way:
+    """One way or the other; a choice only if they differ."""
+    return left if left is right else Choice(condition, (left, right))
+
+
+class Origin:
+    """Where a tensor of the present block is, in terms of memory from outside.
+
+    Attributes:
+        way: where it is.
+        owns: the bases of the block, among those that it can be in, that have no name outside.
+        is_known: whether that is all; there can be too many ways.
+        apart: the bases that may share the memory of ``owns``, but where a choice says when.
+    """
+
+    def __init__(self, memory: Memory, region: Region) -> None:
+        self.owns: dict[Base, None] = {}
+        self._memory = memory
+        self._left = MOST_WAYS
+        self.way: Way = self._outer(region)
+        self.is_known = self._left >= 0
+        self.apart = dict.fromkeys(self.owns)
+        for base in self.owns:
+            self.apart.update(untracked(base))
+
+    def _outer(self, region: Region) -> Way:
+        base = region.base
+        self._left -= 1
+        if base.depth < self._memory.depth:
+            return region
+        if base.choice is not None and self._left >= 0:
+            return self._through(base.choice, region)
+        self.owns[base] = None
+        return None
+
+    def _through(self, choice: Choice, region: Region) -> Way:
+        """A view of a choice: the choice among the same views of its ways."""
+        left, right = [self._view(way, region) for way in choice.ways]
+        return joined(choice.condition, left, right)
+
+    def _view(self, way: Way, region: Region) -> Way:
+        if way is None:
+            self.owns[region.base] = None
+            return None
+        if isinstance(way, Choice):
+            return self._through(way, region)
+        for step, view in steps_to(region):
+            way = self._memory.child(way, step, view.type)
+        return self._outer(way)
+
+
+def steps_to(region: Region) -> list[tuple[Step, Region]]:
+    """The view operators from the whole base to a region, and what each gives."""
+    found: list[tuple[Step, Region]] = []
+    while region.parent is not None and region.step is not None:
+        found.append((region.step, region))
+        region = region.parent
+    return found[::-1]
+
+
+def variables(way: Way) -> list[Var]:
+    """The variables that say which memory it is."""
+    if isinstance(way, Choice):
+        nested = [var for one in way.ways for var in variables(one)]
+        return [*arg_vars(way.condition), *nested]
+    return view_variables(way) if way is not None else []
+
+
+def view_variables(region: Region) -> list[Var]:
+    """The variables in the view operators from the whole base to a region."""
+    return [var for step, _ in steps_to(region) for arg in step.rest for var in arg_vars(arg)]
+
+
+class Exports:
+    """Variables of a branch's blocks that say which memory a result is, as further results of the branch."""
+
+    def __init__(self, blocks: int) -> None:
+        self._found: list[dict[Var, Var]] = [{} for _ in range(blocks)]
+
+    def outside(self, memory: Memory, index: int, way: Way, defined: set[Var]) -> Way:
+        """A way of a block, as it is named behind the branch.
+
+        Args:
+            memory: makes views.
+            index: which block.
+            way: where a tensor is in it.
+            defined: the variables that the block defines.
+        """
+        names = self._found[index]
+        for var in variables(way):
+            if var in defined and var not in names:
+                names[var] = Var(var.type, var.hint)
+        return _renamed(memory, way, names)
+
+    @property
+    def results(self) -> tuple[Var, ...]:
+        """The results."""
+        return tuple([var for names in self._found for var in names.values()])
+
+    def ends(self, index: int, place: Place) -> tuple[tuple[Eqn, ...], tuple[Var, ...]]:
+        """What a block gives for the results; those of other blocks say nothing."""
+        eqns: list[Eqn] = []
+        outputs: list[Var] = []
+        for number, names in enumerate(self._found):
+            for var in names:
+                end = var if number == index else Var(var.type)
+                if number != index:
+                    eqns.append(Eqn(_NOTHING, (), (), (end,), place=place))
+                outputs.append(end)
+        return tuple(eqns), tuple(outputs)
+
+
+def _renamed(memory: Memory, way: Way, names: dict[Var, Var]) -> Way:
+    if way is None or not any(var in names for var in variables(way)):
+        return way
+    if isinstance(way, Choice):
+        left, right = [_renamed(memory, one, names) for one in way.ways]
+        return joined(_renamed_arg(way.condition, names), left, right)
+    region = way.base.root
+    for step, view in steps_to(way):
+        rest = tuple([_renamed_arg(arg, names) for arg in step.rest])
+        region = memory.child(region, replace(step, rest=rest), view.type)
+    return region
+
+
+def _renamed_arg(arg: Arg, names: dict[Var, Var]) -> Arg:
+    if isinstance(arg, tuple):
+        return tuple([_renamed_arg(item, names) for item in arg])
+    return names.get(arg, arg) if isinstance(arg, Var) else arg
+
+
+def chosen_from(flags: dict[Region, Var], *, may_own: bool) -> Way:
+    """The region whose flag is set; if none is, memory without another name, or the last region if that cannot be."""
+    regions = list(flags)
+    way: Way = None if may_own else regions.pop()
+    for region in reversed(regions):
+        way = Choice(flags[region], (region, way))
+    return way
+
+
+def is_at(way: Way, region: Region, emit: Emitter) -> Arg:
+    """Whether a tensor is in a region."""
+    if not isinstance(way, Choice):
+        return way is region
+    outside, found = emit.eqns, []
+    for one in way.ways:
+        emit.eqns = []
+        result = is_at(one, region, emit)
+        found.append((tuple(emit.eqns), (result,)))
+    emit.eqns = outside
+    results = [ends[0] for _, ends in found]
+    if results[0] is results[1] and isinstance(results[0], bool):
+        return results[0]
+    out = Var(ScalarType("bool"))
+    _branch(emit, way, found, (out,))
+    return out
