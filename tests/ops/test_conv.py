@@ -21,7 +21,60 @@ def _image(name: str, model: nn.Module, **more: object) -> Case:
     return Case(name, model, *_IMAGES, **more)  # type: ignore[arg-type]  # dataclass fields
 
 
+def _per_sample(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Each sample with a kernel of its own, as groups of one convolution."""
+    count, channels, height, width = x.shape
+    joined = x.reshape(1, count * channels, height, width)
+    kernels = weight.reshape(-1, channels, *weight.shape[3:])
+    result = F.conv2d(joined, kernels, stride=(2, 1), padding=1, groups=count)
+    return result.reshape(count, -1, *result.shape[2:])
+
+
+def _per_sample_transposed(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    count, channels, height, width = x.shape
+    joined = x.reshape(1, count * channels, height, width)
+    kernels = weight.transpose(1, 2).reshape(count * channels, -1, *weight.shape[3:])
+    result = F.conv_transpose2d(joined, kernels, stride=2, groups=count)
+    return result.reshape(count, -1, *result.shape[2:])
+
+
+class _AsLargeAsBefore(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(4, 6, 3, stride=(2, 3), padding=1)
+        self.up = nn.ConvTranspose2d(6, 4, 3, stride=(2, 3), padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.up(self.down(x), output_size=x.size())
+
+
+_SAMPLES = (randn(2, 4, 9, 8), randn(2, 5, 4, 3, 3)), (randn(3, 4, 12, 11), randn(3, 5, 4, 3, 3))
+
 CASES = [
+    Case("one kernel per sample", _per_sample, *_SAMPLES, {0: {0: "n", 2: "h", 3: "w"}, 1: {0: "n"}}),
+    Case("the same, transposed", _per_sample_transposed, *_SAMPLES, {0: {0: "n", 2: "h", 3: "w"}, 1: {0: "n"}}),
+    Case(
+        "depthwise, per sample",
+        lambda x, k: F.conv2d(x.flatten(0, 1)[None], k.flatten(0, 1)[:, None], groups=k.shape[0] * k.shape[1]),
+        (randn(2, 4, 9, 8), randn(2, 4, 3, 3)),
+        (randn(3, 4, 12, 11), randn(3, 4, 3, 3)),
+        {0: {0: "n", 2: "h", 3: "w"}, 1: {0: "n"}},
+    ),
+    Case(
+        "groups from a size that is known",
+        lambda x: F.conv2d(x, torch.ones(4, 1, 3, 3), padding="same", groups=x.shape[1]),
+        *_IMAGES,
+        nodes={18: ["Conv"]},
+    ),
+    Case(
+        "unbatched, padding from a size",
+        lambda x, w: F.conv1d(x, w, padding=w.shape[2] // 2),
+        (randn(4, 9), randn(6, 4, 5)),
+        (randn(4, 7), randn(6, 4, 5)),
+        {0: [1]},
+        nodes={18: ["Unsqueeze", "Conv", "Squeeze"]},
+    ),
+    _image("transposed to a size", _AsLargeAsBefore()),
     _image("conv2d", nn.Conv2d(4, 6, 3), nodes={7: ["Conv"], 18: ["Conv"], 23: ["Conv"]}),
     _image("without bias", nn.Conv2d(4, 6, 3, bias=False, stride=2, padding=1, dilation=2)),
     _image("grouped", nn.Conv2d(4, 8, (3, 2), groups=2, padding=(2, 1))),
@@ -57,6 +110,14 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_convolution(case: Case) -> None:
     case.check()
+
+
+def test_dilation_beyond_the_stride_leaves_the_largest_output_size_open() -> None:
+    def widened(x: torch.Tensor) -> torch.Tensor:
+        return F.conv_transpose2d(x, _WEIGHT.transpose(0, 1), dilation=3, output_padding=(x.shape[2] % 2, 0))
+
+    with pytest.raises(UnsupportedCase, match="a dilation beyond its stride"):
+        Case("widened", widened, *_IMAGES).check([18])
 
 
 def test_convolution_of_bytes_is_refused() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -243,6 +244,15 @@ def has_dynamic_shape(namespace: str, name: str, overload: str) -> bool:
     packet = getattr(getattr(torch.ops, namespace), name, None)
     operator = getattr(packet, overload or "default", None)
     return torch.Tag.dynamic_output_shape in getattr(operator, "tags", ())
+
+
+# --- convolutions that are recorded with their numbers, for convolutions.py -------------------------------------
+
+# torch.conv2d and the like call these two; a trace has them alone.
+convolution = functools.partial(
+    torch._convolution, benchmark=False, deterministic=False, cudnn_enabled=True, allow_tf32=True
+)
+convolution_mode = torch._convolution_mode
 
 
 # --- schemas of operators, for aliasing.py ----------------------------------------------------------------------

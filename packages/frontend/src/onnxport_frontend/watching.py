@@ -8,6 +8,8 @@ Dropout outside of training, ``x.type_as(y)`` and others can hand back their arg
 tensor of its own: torch then takes a write to it for a write to nothing else, and drops it if only the argument is read
 later.
 
+Convolutions take sizes as numbers without a record of them.
+
 What puts other memory behind a tensor, or takes a tensor's memory elsewhere, is refused: ``x.set_(y)``, ``x.data = y``,
 ``copy.copy(x)``, ``torch.from_dlpack(x)``, ``x.resize_(2)``. No operator of the trace would tell.
 
@@ -31,6 +33,7 @@ from torch.utils._pytree import tree_leaves
 
 from onnxport_frontend import _torch_private as private
 from onnxport_frontend.aliasing import SILENT_ALIASES
+from onnxport_frontend.convolutions import CONVOLUTIONS, convolve
 from onnxport_frontend.places import is_entrance, user_place
 
 _INDEX = torch.Tensor.__index__
@@ -265,6 +268,7 @@ _RULES: dict[Callable[..., Any], Rule] = {
     **dict.fromkeys(_HAND_BACK, Watching.call_keeping_identity),
     **{function: lambda _, func, args, __: _at_least(_AT_LEAST[func], args) for function in _AT_LEAST},
     **dict.fromkeys(_UNRECORDED, _unrecorded),
+    **dict.fromkeys(CONVOLUTIONS, lambda _, func, args, kwargs: convolve(func, args, kwargs)),
     _DEEP_COPY: lambda _, __, args, ___: _deep_copy(args[0], args[1]),
     _SET_DATA: _set_data,
     _DATA: lambda _, __, args, ___: args[0].detach(),

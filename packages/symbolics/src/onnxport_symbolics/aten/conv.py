@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from onnxport_ir import Value
 
 from onnxport_symbolics.aten.integer_conv import convolve, convolve_transposed, is_sliced
+from onnxport_symbolics.integers import sub
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.registry import aten
+from onnxport_symbolics.shaping import slice_axis
+
+_Size = TypeVar("_Size", int, int | Value)
 
 
 @aten("_convolution", "convolution", "convolution_overrideable")
@@ -21,8 +26,8 @@ def convolution(
     padding: Sequence[int],
     dilation: Sequence[int],
     transposed: bool,
-    output_padding: Sequence[int],
-    groups: int,
+    output_padding: Sequence[int | Value],
+    groups: int | Value,
 ) -> Value:
     """convolution(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation,
     bool transposed, SymInt[] output_padding, SymInt groups) -> Tensor
@@ -33,16 +38,40 @@ def convolution(
     pads = spread(padding, spatial) * 2
     if not transposed:
         return _conv(op, input, weight, bias, stride, pads, dilation, groups)
-    strides = spread(stride, spatial)
-    if is_sliced(op, input, weight):
-        extra, steps = spread(output_padding, spatial), spread(dilation, spatial)
+    strides, steps = spread(stride, spatial), spread(dilation, spatial)
+    extra = spread(output_padding, spatial)
+    # An output padding that is computed is what remains of the largest.
+    largest = [number if isinstance(number, int) else step - 1 for number, step in zip(extra, strides, strict=True)]
+    result = _conv_transpose(op, input, weight, bias, strides, pads, largest, steps, groups)
+    for axis, (number, step) in enumerate(zip(extra, strides, strict=True)):
+        if not isinstance(number, int):
+            if steps[axis] > step:
+                raise op.refuse("a transposed convolution with a dilation beyond its stride and a computed output size")
+            last = sub(op, op.dim(result, axis - spatial), sub(op, step - 1, number))
+            result = slice_axis(op, result, op.rank(result) + axis - spatial, end=last)
+    return result
+
+
+def _conv_transpose(
+    op: Op,
+    input: Value,
+    weight: Value,
+    bias: Value | None,
+    strides: Sequence[int],
+    pads: Sequence[int],
+    extra: Sequence[int],
+    steps: Sequence[int],
+    groups: int | Value,
+) -> Value:
+    spatial = len(strides)
+    if not isinstance(groups, int) or is_sliced(op, input, weight):
         return unbatched(
             op,
             input,
             spatial,
             lambda x: convolve_transposed(op, x, weight, bias, strides, pads, extra, steps, groups),
         )
-    cut, rest = _within_stride(op, pads, spread(output_padding, spatial), strides)
+    cut, rest = _within_stride(op, pads, extra, strides)
     _check_dtype(op, input)
     return unbatched(
         op,
@@ -55,7 +84,7 @@ def convolution(
             kernel_shape=_kernel(op, weight),
             strides=strides,
             pads=cut,
-            dilations=spread(dilation, spatial),
+            dilations=steps,
             output_padding=rest,
             group=groups,
         ),
@@ -90,7 +119,7 @@ def convolution_mode(
     stride: Sequence[int],
     padding: str,
     dilation: Sequence[int],
-    groups: int,
+    groups: int | Value,
 ) -> Value:
     """_convolution_mode(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, str padding, SymInt[] dilation,
     SymInt groups) -> Tensor
@@ -273,10 +302,11 @@ def _conv(
     stride: Sequence[int],
     pads: Sequence[int],
     dilation: Sequence[int],
-    groups: int,
+    groups: int | Value,
 ) -> Value:
     spatial = op.rank(weight) - 2
-    if is_sliced(op, input, weight):
+    # Operators of ONNX have as many groups as the file says.
+    if not isinstance(groups, int) or is_sliced(op, input, weight):
         strides, steps = spread(stride, spatial), spread(dilation, spatial)
         return unbatched(op, input, spatial, lambda x: convolve(op, x, weight, bias, strides, pads, steps, groups))
     _check_dtype(op, input)
@@ -322,6 +352,6 @@ def _kernel(op: Op, weight: Value) -> tuple[int, ...] | None:
     return tuple(sizes) if len(sizes) == op.rank(weight) - 2 else None
 
 
-def spread(sizes: Sequence[int], count: int) -> tuple[int, ...]:
+def spread(sizes: Sequence[_Size], count: int) -> tuple[_Size, ...]:
     """One size for all dimensions, or one for each."""
     return tuple(sizes) * count if len(sizes) == 1 else tuple(sizes)

@@ -1,6 +1,7 @@
 """Convolutions as sums of products of shifted slices.
 
-Exact ones of whole numbers, which ONNX has of bytes only, and those of float64, which ONNX Runtime lacks.
+Exact ones of whole numbers, which ONNX has of bytes only, those of float64, which ONNX Runtime lacks, and those whose
+number of groups follows from sizes.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from onnxport_ir import DType, Value
 
-from onnxport_symbolics.integers import INT64_MAX
-from onnxport_symbolics.op import Op
+from onnxport_symbolics.integers import INT64_MAX, mul
+from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.shaping import full, reshape, unsqueeze
 
 # What ONNX Runtime multiplies matrices of.
@@ -40,7 +41,7 @@ def convolve(
     stride: Sequence[int],
     pads: Sequence[int],
     dilation: Sequence[int],
-    groups: int,
+    groups: Int,
 ) -> Value:
     """A convolution; x (N, C, *), weight (M, C / groups, *), pads of all beginnings, then of all ends."""
     kernel, spatial = _kernel(op, weight), len(stride)
@@ -49,7 +50,7 @@ def convolve(
     stacked = op.Concat(*slices, axis=2)
     sizes = op.dims(slices[0])
     rows = op.dim(weight, 0)
-    inner = _known(op, weight, 1) * math.prod(kernel)
+    inner = mul(op, op.dim(weight, 1), math.prod(kernel))
     columns = reshape(op, stacked, [sizes[0], groups, inner, -1])
     factors = reshape(op, weight, [groups, -1, inner])
     result = reshape(op, op.MatMul(factors, columns), [sizes[0], rows, *sizes[3:]])
@@ -65,7 +66,7 @@ def convolve_transposed(
     pads: Sequence[int],
     output_padding: Sequence[int],
     dilation: Sequence[int],
-    groups: int,
+    groups: Int,
 ) -> Value:
     """A transposed convolution; x (N, C, *), weight (C, M / groups, *).
 
@@ -77,13 +78,13 @@ def convolve_transposed(
     reach = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
     before = [r - p for r, p in zip(reach, pads[:spatial], strict=True)]
     after = [r - p + o for r, p, o in zip(reach, pads[spatial:], output_padding, strict=True)]
-    channels, outputs = _known(op, weight, 0), _known(op, weight, 1)
+    outputs = op.dim(weight, 1)
     axes = list(range(2, spatial + 2))
     back = [-1] * spatial
     turned = op.Slice(weight, op.const(back), op.const([-INT64_MAX] * spatial), op.const(axes), op.const(back))
-    grouped = reshape(op, turned, [groups, channels // groups, outputs, *kernel])
+    grouped = reshape(op, turned, [groups, -1, outputs, *kernel])
     swapped = op.Transpose(grouped, perm=(0, 2, 1, *range(3, spatial + 3)))
-    factors = reshape(op, swapped, [groups * outputs, channels // groups, *kernel])
+    factors = reshape(op, swapped, [mul(op, groups, outputs), op.dim(swapped, 2), *kernel])
     return convolve(op, x, factors, bias, [1] * spatial, [*before, *after], dilation, groups)
 
 
