@@ -1,6 +1,6 @@
 """Programs as models have them: dictionaries made by calls, autocast that is off, fused transformer layers."""
 
-# ruff: noqa: UP006, UP035, FURB118, C408, C406, RUF100 - the script language as people write it
+# ruff: noqa: UP006, UP030, UP031, UP032, UP035, C419, SIM905, FURB118, C408, C406, RUF100 - the script language as people write it
 
 from collections import OrderedDict
 from typing import Dict
@@ -108,3 +108,30 @@ def padding_between_permutations(x):
 def unfold_between_permutations(x):
     columns = functional.unfold(x.permute(0, 3, 1, 2), 3, padding=1)
     return functional.fold(columns * 2, (8, 8), 3, padding=1).permute(0, 2, 3, 1)
+
+
+@program((X,), (Y,))
+def keys_made_of_numbers(x):
+    found: Dict[str, Tensor] = {}
+    steps: Dict[int, Tensor] = {}
+    for i in range(0, 6, 2):
+        steps[i] = x * i
+        for j in range(3, 0, -1):
+            found[str(i) + "/" + "_".join([str(j), "a"])] = x + j
+        found["{}-{}".format(min(i, 3), max(abs(-i), 2))] = x - 1
+        found["%d%%" % max(i, 1)] = steps[i]
+    for name in "a b".split(" "):
+        found[name.upper()] = steps[4]
+    return found
+
+
+@program((X,), (Y,))
+def text_with_places_that_are_none(x):
+    # The script language knows none but empty braces.
+    return {"{} {:d}".format(1, 2): x}
+
+
+@program((rows(4),), (rows(5, start=1.0),), (-rows(3, start=2.0),), (torch.zeros(0),))
+def truth_of_a_list_of_any_length(x):
+    signs = [bool(value > 0) for value in x]
+    return any(signs), all(signs), any([float(value) for value in x])

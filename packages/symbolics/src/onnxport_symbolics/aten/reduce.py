@@ -228,18 +228,21 @@ def _truth(op: Op, op_type: str, x: Value, dim: Sequence[int] | None, keepdim: b
 
 
 @aten("all.int", "all.bool", "all.float")
-def all_numbers(op: Op, self: Sequence[Value]) -> Value:
+def all_numbers(op: Op, self: Sequence[Value] | Value) -> Value:
     """all.int(int[] self) -> bool"""
     return every(op, _stacked(op, self))
 
 
 @aten("any.int", "any.bool", "any.float")
-def any_numbers(op: Op, self: Sequence[Value]) -> Value:
+def any_numbers(op: Op, self: Sequence[Value] | Value) -> Value:
     """any.int(int[] self) -> bool"""
     return any_(op, _stacked(op, self))
 
 
-def _stacked(op: Op, items: Sequence[Value]) -> Value:
+def _stacked(op: Op, items: Sequence[Value] | Value) -> Value:
+    """The truth of each number of a list; one whose length depends on the input is a vector already."""
+    if isinstance(items, Value):
+        return op.cast(items, DType.BOOL)
     if not items:
         return op.const(np.zeros(0, np.bool_))
     one = op.const([1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from onnxport_ir.errors import LoweringError
+from onnxport_ir.texts import formatted, percent_formatted, percent_places
 
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.registry import aten, prim
@@ -21,9 +22,9 @@ def format_(
     arg5: object = None,
     arg6: object = None,
 ) -> str | LoweringError:
-    """format(str self, ...) -> str"""
+    """format(str self, ...) -> str; of what stands in braces, only the empty ones are places"""
     given = [arg1, arg2, arg3, arg4, arg5, arg6][: self.count("{}")]
-    return _text(op, lambda: self.format(*given), *given)
+    return _text(op, lambda: formatted(self, given), *given)
 
 
 @aten("str")
@@ -34,9 +35,12 @@ def str_(op: Op, elem: object) -> str | LoweringError:
 
 def _text(op: Op, build: Callable[[], str], *parts: object) -> str | LoweringError:
     """A text of known parts; the error stands for one of other parts, which is often printed only."""
-    if all(isinstance(part, bool | int | float | str) for part in parts):
+    if not all(isinstance(part, bool | int | float | str) for part in parts):
+        return op.refuse("a text that depends on the input")
+    try:
         return build()
-    return op.refuse("a text that depends on the input")
+    except (TypeError, ValueError) as error:
+        return op.refuse(f"a text whose places do not fit what it is given ({error})")
 
 
 @aten("percentFormat")
@@ -52,8 +56,8 @@ def percent_format(
 ) -> str | LoweringError:
     """percentFormat(str self, ...) -> str"""
     given = arg1 if isinstance(arg1, tuple) else (arg1, arg2, arg3, arg4, arg5, arg6)
-    given = given[: self.replace("%%", "").count("%")]
-    return _text(op, lambda: self % given, *given)
+    given = given[: percent_places(self)]
+    return _text(op, lambda: percent_formatted(self, given), *given)
 
 
 @aten("add.str")
