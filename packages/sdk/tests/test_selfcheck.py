@@ -29,16 +29,13 @@ def export(function, **options):
     "function",
     [
         lambda x: sum(x[:, i] for i in range(x.shape[1])),
-        lambda x: x * int(x.shape[1]),
-        lambda x: x * x.sum().item(),
-        lambda x: x * len(x.t()),
+        lambda x: x * float(x.sum().numpy()),
         lambda x: x + x.stride(0),
         lambda x: x + x.shape.numel(),
         lambda x: x * 2 if x.shape[1] == 3 else x,
         lambda x: x * 2 if x[0, 1] > 1.5 else x,
-        lambda x: x[:, : int(x.shape[1]) - 1],
     ],
-    ids=["range", "int", "item", "len", "stride", "numel", "branch-size", "branch-value", "slice"],
+    ids=["range", "numpy", "stride", "numel", "branch-size", "branch-value"],
 )
 def test_what_the_trace_has_fixed_is_refused(function, tmp_path):
     with pytest.raises(FrozenValue) as caught:

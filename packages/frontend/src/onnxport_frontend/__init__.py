@@ -2,6 +2,7 @@
 
 from onnxport_frontend._torch_private import is_exporting
 from onnxport_frontend.capture import Captured, capture
+from onnxport_frontend.departures import Departures
 from onnxport_frontend.dependence import Dependence
 from onnxport_frontend.findings import Finding
 from onnxport_frontend.operators import operator_names
@@ -11,6 +12,7 @@ from onnxport_frontend.torch_types import TorchTensor, dtype_from_torch, dtype_t
 
 __all__ = [
     "Captured",
+    "Departures",
     "Dependence",
     "Finding",
     "Signature",

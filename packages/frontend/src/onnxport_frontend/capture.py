@@ -16,6 +16,7 @@ from onnxport_ir.types import AnyType, ScalarType, SequenceType, TensorType
 
 from onnxport_frontend import _torch_private as private, names as naming, script
 from onnxport_frontend.buffers import MutatedBuffers, Written, check_choice, replaced_outputs, with_outputs
+from onnxport_frontend.departures import AS_THE_EXAMPLE, Departures
 from onnxport_frontend.dependence import without_marks
 from onnxport_frontend.findings import Finding
 from onnxport_frontend.frozen import Frozen, resolve
@@ -69,6 +70,7 @@ def capture(
     functional: bool = True,
     keeps_function: Callable[[type], bool] = lambda _: True,
     mutated_buffers: MutatedBuffers = "ignore",
+    departures: Departures = AS_THE_EXAMPLE,
 ) -> Captured:
     """Capture a model by tracing it, or from its graph where it is TorchScript already.
 
@@ -93,6 +95,7 @@ def capture(
             what it did as a block; that of the others is in the graph as if it were called directly.
         mutated_buffers: what becomes of what the model writes to its buffers: a finding, ``"ignore"``; a further output
             for each, ``"outputs"``; or an error.
+        departures: what a trace does otherwise than the model does with the example.
 
     Raises:
         InvalidArgument: if ``model`` is none, or an argument does not fit it.
@@ -111,7 +114,11 @@ def capture(
     if not isinstance(model, torch.nn.Module) or private.is_script_object(model):
         draft = _follow(request, run(model, call, training))
     else:
-        options: _Options = {"keeps_function": keeps_function, "keeps_state": mutated_buffers == "outputs"}
+        options: _Options = {
+            "keeps_function": keeps_function,
+            "keeps_state": mutated_buffers == "outputs",
+            "departures": departures,
+        }
         draft = _follow(request, trace(model, call, training, **options))
         if draft.is_doubtful:
             draft = _follow(request, trace(model, call, training, careful=True, **options))
@@ -125,6 +132,7 @@ class _Options(TypedDict):
 
     keeps_function: Callable[[type], bool]
     keeps_state: bool
+    departures: Departures
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,6 +22,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from onnxport_frontend import _torch_private as private
+from onnxport_frontend.departures import AS_THE_EXAMPLE, Departures, listed, number, numbers_kept
 from onnxport_frontend.places import is_between, is_user_file
 from onnxport_frontend.watching import Watching
 
@@ -49,7 +50,7 @@ class Conversion:
 class Recorder(Protocol):
     """Takes what was converted."""
 
-    def __call__(self, conversion: Conversion, tensors: list[torch.Tensor], value: Any, frame: FrameType) -> None:
+    def __call__(self, conversion: Conversion, tensors: list[torch.Tensor], value: Any, frame: FrameType) -> Any:
         """Note a conversion.
 
         Args:
@@ -57,6 +58,9 @@ class Recorder(Protocol):
             tensors: the tensors that became something else.
             value: what they became; None if it is no number.
             frame: the frame that asked for it.
+
+        Returns:
+            What the model shall get in place of ``value``, mostly that itself.
         """
 
 
@@ -67,15 +71,20 @@ _NUMPY = Conversion("numpy", "Converting a tensor to a NumPy array", has_value=F
 _TEXT = Conversion("text", "Converting a tensor to a text", has_value=False)
 _CONSTANT = Conversion("constant", "Making a constant of a tensor", has_value=False)
 
+_ITEM = Conversion("number", "Converting a tensor to a Python number")
+_LIST = Conversion("list", "Converting a tensor to a Python list", has_value=False)
+_LENGTH = Conversion("list", "Converting a tensor to a list of numbers", "sizes", has_value=False)
+_KEPT = frozenset({_ITEM, _LIST})
+
 #: The methods of a tensor that give something of Python's.
 _METHODS = {
     "__bool__": _BOOL,
     "__int__": Conversion("int", "Converting a tensor to a Python integer"),
     "__float__": Conversion("float", "Converting a tensor to a Python float"),
-    "__complex__": Conversion("number", "Converting a tensor to a Python number"),
+    "__complex__": Conversion("number", "Converting a tensor to a Python complex number"),
     "__index__": Conversion("index", "Converting a tensor to a Python index"),
-    "item": Conversion("number", "Converting a tensor to a Python number"),
-    "tolist": Conversion("list", "Converting a tensor to a Python list", has_value=False),
+    "item": _ITEM,
+    "tolist": _LIST,
     "numpy": _NUMPY,
     "__array__": _NUMPY,
     "__contains__": Conversion("bool", "Looking for a value in a tensor", has_value=False),
@@ -104,18 +113,28 @@ _ROUNDINGS: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], Callable[[fl
     "__round__": (torch.round, round),
 }
 
+#: What tensors lack and whole numbers have.
+_DIVISIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "__divmod__": lambda left, right: (left // right, left % right),
+    "__rdivmod__": lambda right, left: (left // right, left % right),
+}
+
 # A sentinel: the method is the class's own, and is put back by deleting what stands in for it.
 _INHERITED = object()
 
 
 @contextlib.contextmanager
-def watched_conversions(record: Recorder) -> Iterator[Watch]:
+def watched_conversions(record: Recorder, departures: Departures = AS_THE_EXAMPLE) -> Iterator[Watch]:
     """Give ``record`` each conversion that this thread makes in a trace; the caller holds the tracing lock.
+
+    Args:
+        record: is given them.
+        departures: where numbers stay tensors.
 
     Yields:
         What watches, for a mode that sees functions of torch.
     """
-    watch = Watch(record)
+    watch = Watch(record, departures)
     undo: list[tuple[str, Any]] = []
 
     def stand_in(name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
@@ -129,7 +148,10 @@ def watched_conversions(record: Recorder) -> Iterator[Watch]:
             stand_in(name, watch.making)
         for name in _ROUNDINGS:
             stand_in(name, functools.partial(watch.rounding, name))
-        yield watch
+        for name, divide in _DIVISIONS.items():
+            stand_in(name, functools.partial(_standing_in, divide))
+        with numbers_kept(departures, watch.is_on):
+            yield watch
     finally:
         for name, before in reversed(undo):
             if before is _INHERITED:
@@ -155,9 +177,10 @@ class WatchingConversions(Watching):
 class Watch:
     """What stands in for methods and functions, and whether one of them is at work."""
 
-    def __init__(self, record: Recorder) -> None:
+    def __init__(self, record: Recorder, departures: Departures = AS_THE_EXAMPLE) -> None:
         self.busy = False
         self._record = record
+        self._choices = departures
         self._thread = threading.get_ident()
 
     def converting(
@@ -170,23 +193,35 @@ class Watch:
             frame = caller or sys._getframe(1)
             if not self._is_news(conversion, args, frame):
                 return self._unseen(call, conversion, frame, args, kwargs)
+            if conversion in _KEPT and self._choices.keeps(frame) and not args[0].is_complex():
+                return self._kept(conversion, args[0], frame)
             with self._busy():
                 result = call(*args, **kwargs)
                 if conversion.kind == "len":
                     # In a trace it is a tensor.
                     result = operator.index(result)
                 tensors = [arg for arg in args if isinstance(arg, torch.Tensor)]
-                self._record(conversion, tensors, result if conversion.has_value else None, frame)
-            return result
+                if not conversion.has_value:
+                    self._record(conversion, tensors, None, frame)
+                    return result
+                return self._record(conversion, tensors, result, frame)
 
         return convert
+
+    def _kept(self, conversion: Conversion, tensor: torch.Tensor, frame: FrameType) -> Any:
+        """A number or a list of numbers as tensors; how long the list is stays fixed."""
+        if conversion is _ITEM and tensor.numel() == 1:
+            return number(tensor)
+        with self._busy():
+            self._record(_LENGTH, [tensor], None, frame)
+        return listed(tensor)
 
     def making(self, call: Callable[..., Any], caller: FrameType | None = None) -> Callable[..., Any]:
         """Something that makes a tensor as ``call`` does; what it is made of may be tensors."""
 
         @functools.wraps(call)
         def make(*args: Any, **kwargs: Any) -> Any:
-            if not self._is_on():
+            if not self.is_on():
                 return call(*args, **kwargs)
             frame = caller or sys._getframe(1)
             owner = args[:1] if isinstance(call, _METHOD) else ()
@@ -208,17 +243,18 @@ class Watch:
         in_trace, in_python = _ROUNDINGS[name]
 
         def rounded(tensor: torch.Tensor, *digits: int | None) -> Any:
-            if self._is_on() and digits in ((), (None,)):
+            if self.is_on() and digits in ((), (None,)):
                 return in_trace(tensor).to(torch.int64)
             return in_python(float(tensor), *digits)
 
         return rounded
 
-    def _is_on(self) -> bool:
+    def is_on(self) -> bool:
+        """Whether this thread is tracing, and not in here."""
         return not self.busy and threading.get_ident() == self._thread and private.is_tracing()
 
     def _is_news(self, conversion: Conversion, args: tuple[Any, ...], frame: FrameType) -> bool:
-        if not self._is_on() or not args or not _is_plain(args[0]):
+        if not self.is_on() or not args or not _is_plain(args[0]):
             return False
         if _is_ours(conversion, frame):
             return False
@@ -237,7 +273,7 @@ class Watch:
         kwargs: dict[str, Any],
     ) -> Any:
         """Convert without a record; torch's warning is none either where this package asks."""
-        if not _is_ours(conversion, frame) or not self._is_on():
+        if not _is_ours(conversion, frame) or not self.is_on():
             return call(*args, **kwargs)
         with self._busy():
             return call(*args, **kwargs)
@@ -253,6 +289,10 @@ class Watch:
 
 _NEW = torch.Tensor.new
 _METHOD = type(_NEW)
+
+
+def _standing_in(ours: Callable[..., Any], _: Callable[..., Any]) -> Callable[..., Any]:
+    return ours
 
 
 def _missing(tensor: torch.Tensor) -> Any:

@@ -12,10 +12,11 @@ from types import FrameType, TracebackType
 from typing import Any, TextIO
 
 import torch
-from onnxport_ir.errors import Place
+from onnxport_ir.errors import CaptureFailed, Place
 
 from onnxport_frontend import _torch_private as private
 from onnxport_frontend.conversions import Conversion, Watch, watched_conversions
+from onnxport_frontend.departures import AS_THE_EXAMPLE, Departures
 from onnxport_frontend.dependence import Dependence, mark_text
 from onnxport_frontend.places import is_between, is_entrance, is_user_file, user_place
 
@@ -38,6 +39,7 @@ _KINDS = (
 
 
 _MOST_VALUES = 16
+_MOST_TURNS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Finding:
         depends: what the value depends on; None where that is not known, and for what is no value.
         values: what the values were for the example, where they are numbers or truth values, each distinct one once.
         marks: the numbers of the marks that the trace has of it.
+        is_turned: whether the trace went on as if the value were the other one.
     """
 
     kind: str
@@ -68,6 +71,7 @@ class Finding:
     depends: Dependence | None = None
     values: tuple[Any, ...] = ()  # Any: bool, int, float and complex
     marks: tuple[int, ...] = ()
+    is_turned: bool = False
 
 
 class Findings:
@@ -79,9 +83,11 @@ class Findings:
 
     watch: Watch
 
-    def __init__(self) -> None:
+    def __init__(self, departures: Departures = AS_THE_EXAMPLE) -> None:
         self._found: dict[tuple[str, Place, bool], Finding] = {}
         self._marks = 0
+        self._choices = departures
+        self._turns = 0
 
     def add(self, finding: Finding) -> None:
         """Enter a finding, or what it says beyond the one that is there."""
@@ -94,8 +100,15 @@ class Findings:
 
     def converted(
         self, conversion: Conversion, tensors: list[torch.Tensor], value: Any, frame: FrameType | None
-    ) -> None:
-        """Enter a conversion, and mark in the trace what was converted."""
+    ) -> Any:
+        """Enter a conversion, and mark in the trace what was converted.
+
+        Returns:
+            The value, or the one that was chosen for this line.
+
+        Raises:
+            CaptureFailed: if there is no end of lines with a chosen value, as of a loop that ends with another one.
+        """
         marks = []
         for tensor in tensors:
             text = mark_text(self._marks, conversion.aspect)
@@ -105,7 +118,13 @@ class Findings:
             self._marks += 1
         place, in_library = _where(frame, "", 0)
         values = () if value is None else (value,)
-        self.add(Finding(conversion.kind, conversion.what, place, in_library, None, values, tuple(marks)))
+        chosen = self._choices.branches.get((place.file or "", place.line or 0)) if conversion.kind == "bool" else None
+        is_turned = chosen is not None and value is not None
+        self.add(Finding(conversion.kind, conversion.what, place, in_library, None, values, tuple(marks), is_turned))
+        self._turns += is_turned
+        if self._turns > _MOST_TURNS:
+            raise CaptureFailed("a loop that the model ends by a condition does not end without it", where=place)
+        return chosen if is_turned else value
 
     def all(self) -> list[Finding]:
         """The findings in the order in which they were made."""
@@ -113,15 +132,15 @@ class Findings:
 
 
 @contextlib.contextmanager
-def collect_findings() -> Iterator[Findings]:
+def collect_findings(departures: Departures = AS_THE_EXAMPLE) -> Iterator[Findings]:
     """Turn this thread's conversions and ``TracerWarning`` into findings; other warnings are shown as ever.
 
     Filters and the hook of the ``warnings`` module belong to the process, so the caller holds the tracing lock; what
     other threads warn of meanwhile goes to the hook that was there.
     """
-    findings = Findings()
+    findings = Findings(departures)
     thread = threading.get_ident()
-    with watched_conversions(findings.converted) as findings.watch, warnings.catch_warnings():
+    with watched_conversions(findings.converted, departures) as findings.watch, warnings.catch_warnings():
         # catch_warnings has saved the hook; the module's functions look it up by name at each warning.
         show = warnings.showwarning
 

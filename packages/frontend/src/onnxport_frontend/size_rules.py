@@ -8,8 +8,9 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Sequence
+from typing import cast
 
-from onnxport_ir.captured import TensorLiteral, Var
+from onnxport_ir.captured import Arg, TensorLiteral, Var
 from onnxport_ir.dims import Dim, hint_of, product
 from onnxport_ir.types import TensorType
 
@@ -237,8 +238,33 @@ def _spatial(call: Call) -> Dims | None:
     for axis in range(first, len(dims)):
         seen = hint_of(out.shape[axis])
         dim = dims[axis]
-        result.append(dim if hint_of(dim) == seen else _scaled(call.facts, dim, seen))
+        found = _windows(call, dim, axis - first, weight)
+        if found is None or hint_of(found) != seen:
+            found = dim if hint_of(dim) == seen else _scaled(call.facts, dim, seen)
+        result.append(found)
     return tuple(result)
+
+
+def _windows(call: Call, dim: Dim, place: int, weight: Dims | None) -> Dim | None:
+    """How many windows fit into an axis; None where it is not known."""
+    named = call.named
+    if named.get("transposed") is True or "transpose" in call.eqn.op.name or named.get("ceil_mode") is True:
+        return None
+    kernel = weight[2 + place] if weight is not None else _at(named.get("kernel_size"), place, None)
+    stride = _at(named.get("stride"), place, kernel)
+    padding, dilation = _at(named.get("padding", 0), place, None), _at(named.get("dilation", 1), place, None)
+    if not all(isinstance(number, int) for number in (kernel, stride, padding, dilation)):
+        return None
+    # They are; the type checker does not see through all().
+    kernel, stride, padding, dilation = (cast("int", number) for number in (kernel, stride, padding, dilation))
+    return quotient(call.facts, dim + (2 * padding - dilation * (kernel - 1) - 1), stride) + 1
+
+
+def _at(given: Arg | None, place: int, default: Dim | None) -> Dim | None:
+    """One of the numbers for the axes of a picture; one number is for all of them, none is the default."""
+    if isinstance(given, tuple):
+        given = given[place if len(given) > 1 else 0] if given else None
+    return given if isinstance(given, int) else default if given is None else None
 
 
 def _places(call: Call) -> int:

@@ -15,6 +15,7 @@ from onnxport_ir.errors import CaptureFailed, OnnxExporterError
 from onnxport_frontend import _torch_private as private
 from onnxport_frontend.careful import MARKER, Careful
 from onnxport_frontend.conversions import WatchingConversions
+from onnxport_frontend.departures import AS_THE_EXAMPLE, Departures
 from onnxport_frontend.findings import Finding, Findings, collect_findings, frames_of
 from onnxport_frontend.model_state import preserved, preserved_settings
 from onnxport_frontend.places import last_script_place, user_place
@@ -58,6 +59,7 @@ def trace(
     careful: bool = False,
     keeps_function: Callable[[type], bool] = lambda _: True,
     keeps_state: bool = False,
+    departures: Departures = AS_THE_EXAMPLE,
 ) -> Result:
     """Trace a model with the tensors of ``call`` as inputs; everything else in it is a constant.
 
@@ -68,6 +70,7 @@ def trace(
         careful: whether to trace in the mode of :mod:`onnxport_frontend.careful` at once.
         keeps_function: which ``autograd.Function`` classes are one node each; of others, it is what they do.
         keeps_state: whether tensors that the model has put in place of its buffers are results of the trace as well.
+        departures: what to do otherwise than the model does with these tensors.
 
     Raises:
         CaptureFailed: if the model raises, or does something that cannot be traced.
@@ -75,11 +78,13 @@ def trace(
     """
     if not careful:
         try:
-            return _trace(_Flat(model, call, keeps_state), training, contextlib.nullcontext(), keeps_function)
+            return _trace(
+                _Flat(model, call, keeps_state), training, contextlib.nullcontext(), keeps_function, departures
+            )
         except CaptureFailed as error:
             if MARKER not in str(error.__cause__):
                 raise
-    return _trace(_Flat(model, call, keeps_state), training, Careful(), keeps_function)
+    return _trace(_Flat(model, call, keeps_state), training, Careful(), keeps_function, departures)
 
 
 def _trace(
@@ -87,10 +92,11 @@ def _trace(
     training: bool | None,
     mode: contextlib.AbstractContextManager[object],
     keeps_function: Callable[[type], bool],
+    departures: Departures,
 ) -> Result:
     examples = tuple(_copy(flat.call.leaves[index]) for index in flat.positions)
     with (
-        _running(flat.model, training) as findings,
+        _running(flat.model, training, departures) as findings,
         private.followed_functions(keeps_function),
         WatchingConversions(findings.watch),
         mode,
@@ -151,7 +157,7 @@ class _Flat:
 
 
 @contextlib.contextmanager
-def _running(model: Any, training: bool | None) -> Iterator[Findings]:
+def _running(model: Any, training: bool | None, departures: Departures = AS_THE_EXAMPLE) -> Iterator[Findings]:
     """Everything that must hold while the user's code runs; what it raises becomes ``CaptureFailed``."""
     if private.is_tracing():
         raise CaptureFailed(
@@ -169,7 +175,7 @@ def _running(model: Any, training: bool | None) -> Iterator[Findings]:
         stack.enter_context(private.without_autocast_cache())
         # Nothing that is exported needs gradients, and their graph would keep all activations alive.
         stack.enter_context(torch.no_grad())
-        findings = stack.enter_context(collect_findings())
+        findings = stack.enter_context(collect_findings(departures))
         try:
             yield findings
         except OnnxExporterError:

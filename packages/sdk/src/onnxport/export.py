@@ -8,9 +8,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from onnxport_custom_ops import Keeping, Session
-from onnxport_frontend import capture
+from onnxport_frontend import Captured, Departures, capture
 from onnxport_frontend.buffers import MutatedBuffers
 from onnxport_frontend.script import class_name
+from onnxport_ir import Model
+from onnxport_ir.errors import OnnxExporterError
 from onnxport_ir.verbose_text import format_model
 from onnxport_ir.write import write
 from onnxport_symbolics import NEWEST_OPSET, Target, default_registry
@@ -36,7 +38,16 @@ from onnxport.options import (
 from onnxport.problems import Problems
 from onnxport.program import ONNXProgram
 from onnxport.report import report_path, reporting
-from onnxport.selfcheck import ASKED_FURTHER_S, FURTHER_S, Checked, check_other_inputs, is_cheap, report_unchecked
+from onnxport.second_try import Attempt, improved
+from onnxport.selfcheck import (
+    ASKED_FURTHER_S,
+    FURTHER_S,
+    Checked,
+    check_other_inputs,
+    is_cheap,
+    report_unchecked,
+    report_wrong,
+)
 from onnxport.verification import VerifyOptions, verify_example
 
 if TYPE_CHECKING:
@@ -185,32 +196,37 @@ def export(
     journal = Journal(class_name(model), target.opset, operators={} if profile else None)
     reported = report_path(artifacts_dir, f, journal.model_class) if report else None
     with collector_paused(), reporting(journal, reported):
-        # Of this thread alone: what is checked must not depend on what else the machine does.
-        started = time.thread_time()
-        with journal.timed("capture"):
-            captured = capture(
-                model,
-                args,
-                kwargs,
-                input_names=input_names,
-                output_names=output_names,
-                dynamic_axes=dynamic_axes,
-                training=mode,
-                keeps_function=session.keeps_function,
-                mutated_buffers=mutated_buffers,
-            )
-        capture_s = time.thread_time() - started
-        journal.captured = captured
-        onnx_model = build(
-            captured, default_registry(), options, journal.timings, session, journal=journal, functions=functions
-        )
-        checked = Checked(None, "the model is too large for check='auto'" if check else "check=False")
-        if check is True or (check == "auto" and is_cheap(captured, capture_s)):
-            with journal.timed("check"):
-                further_s = ASKED_FURTHER_S if check is True else FURTHER_S + capture_s / 2
-                checked = check_other_inputs(
-                    model, captured, onnx_model, mode, on_frozen=on_frozen, further_s=further_s
+
+        def attempt(departures: Departures, journal: Journal) -> Attempt:
+            # Of this thread alone: what is checked must not depend on what else the machine does.
+            started = time.thread_time()
+            with journal.timed("capture"):
+                captured = capture(
+                    model,
+                    args,
+                    kwargs,
+                    input_names=input_names,
+                    output_names=output_names,
+                    dynamic_axes=dynamic_axes,
+                    training=mode,
+                    keeps_function=session.keeps_function,
+                    mutated_buffers=mutated_buffers,
+                    departures=departures,
                 )
+            capture_s = time.thread_time() - started
+            journal.captured = captured
+            onnx_model = build(
+                captured, default_registry(), options, journal.timings, session, journal=journal, functions=functions
+            )
+            checked, error = _checked(model, captured, onnx_model, mode, check, capture_s, journal)
+            return Attempt(captured, onnx_model, checked, error, departures, journal)
+
+        done = attempt(Departures(), journal)
+        if check:
+            done = improved(done, lambda departures: attempt(departures, journal.again()))
+            journal.take(done.journal)
+        captured, onnx_model = done.captured, done.model
+        checked = done.checked if done.error is None else report_wrong(done.error, on_frozen)
         journal.checked = checked
         report_unchecked(captured, checked, on_frozen)
         warn_of_buffers(captured)
@@ -225,6 +241,26 @@ def export(
             with journal.timed("write"):
                 write(onnx_model, f, external_data="auto" if external_data else "never")
     return ONNXProgram.of(onnx_model, captured, journal, reported)
+
+
+def _checked(
+    model: Any,
+    captured: Captured,
+    onnx_model: Model,
+    mode: bool | None,
+    check: bool | Literal["auto"],
+    capture_s: float,
+    journal: Journal,
+) -> tuple[Checked, OnnxExporterError | None]:
+    """What a check found, and what it raised; without one, why there was none."""
+    if check is not True and not (check == "auto" and is_cheap(captured, capture_s)):
+        return Checked(None, "the model is too large for check='auto'" if check else "check=False"), None
+    further_s = ASKED_FURTHER_S if check is True else FURTHER_S + capture_s / 2
+    try:
+        with journal.timed("check"):
+            return check_other_inputs(model, captured, onnx_model, mode, further_s=further_s), None
+    except OnnxExporterError as error:
+        return Checked(None, "the check has failed"), error
 
 
 __all__ = ["NEWEST_OPSET", "build", "export"]

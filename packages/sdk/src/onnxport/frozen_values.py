@@ -230,7 +230,8 @@ def describe(finding: Finding) -> str:
     what = _WHAT.get(finding.kind, f"a tensor or size became a Python {finding.kind}")
     value = f", {_some(finding.values)} in the example" if finding.values else ""
     depends = "" if finding.depends is None else f"; {finding.depends}"
-    return f"{finding.place}: {what}{value}{depends}"
+    turned = "; the exported model goes the other way" if finding.is_turned else ""
+    return f"{finding.place}: {what}{value}{depends}{turned}"
 
 
 _WHAT = {

@@ -57,6 +57,16 @@ class Journal:
     verification: Verification | None = None
     operators: dict[str, OperatorTiming] | None = None
 
+    def again(self) -> Journal:
+        """A journal for another way of exporting the same model."""
+        operators: dict[str, OperatorTiming] | None = None if self.operators is None else {}
+        return Journal(self.model_class, self.opset, self.timings, operators=operators)
+
+    def take(self, other: Journal) -> None:
+        """Go on with what another way of exporting the model has come to know; the time is that of all ways."""
+        for name in ("captured", "decomposed", "model", "changes", "checked", "operators"):
+            setattr(self, name, getattr(other, name))
+
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
         """Take the time of a stage."""
@@ -64,7 +74,7 @@ class Journal:
         try:
             yield
         finally:
-            self.timings[stage] = time.perf_counter() - start
+            self.timings[stage] = self.timings.get(stage, 0.0) + time.perf_counter() - start
 
     def profiled(self, registry: Registry) -> Registry:
         """A registry whose handlers' time is taken, if operators are profiled."""

@@ -47,12 +47,19 @@ FURTHER_S = 0.1
 #: The same where a check was asked for.
 ASKED_FURTHER_S = 20.0
 
+#: The part of a run's time that does not depend on the sizes of its inputs, as an estimate.
+_SMALLEST_SHARE = 0.25
+
 #: By how much inputs change to see whether outputs follow: a last digit, and what deep models make of one.
 _NUDGES = (2e-6, 2e-5)
 _LARGER = 64
 _OTHER_SIGN = "inputs of the other sign than the example's"
 
 _DECIDES = frozenset({"bool", "len", "int", "index", "float", "number"})
+
+
+class ExampleDiffers(FrozenValue):
+    """Outputs are wrong for the example itself, where the trace went another way than it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +122,6 @@ def check_other_inputs(
     model: Model,
     training: bool | None,
     *,
-    on_frozen: OnFrozen = "auto",
     further_s: float = FURTHER_S,
 ) -> Checked:
     """Run both models on an example whose dynamic axes have other sizes, and whose floats are mirrored.
@@ -125,7 +131,6 @@ def check_other_inputs(
         captured: its capture.
         model: the finished graph.
         training: the mode that it was captured in.
-        on_frozen: ``"warn"`` and ``"ignore"`` make a warning of outputs that differ.
         further_s: the time for further sizes, in seconds: odd ones, 1, and those at which fixed values turn.
 
     Returns:
@@ -145,16 +150,30 @@ def check_other_inputs(
     if not example_sizes(captured) and not suspected(captured):
         return Checked(None, "no axis is dynamic, and the trace has fixed nothing but in torch's own code")
     check = _Check(torch_model, captured, model, training)
-    try:
-        checked = check.run(further_s)
-    except FrozenValue as error:
-        if on_frozen not in ("warn", "ignore"):
-            raise
-        warnings.warn(f"{error.what}: {error.why}\n  {error.hint}", FrozenValueWarning, stacklevel=3)
-        return Checked(None, "its outputs differ from torch's, as another warning says")
-    if checked.sizes is not None and suspected(captured):
-        return replace(checked, signs=check.other_signs())
-    return checked
+    checked = check.run(further_s)
+    if checked.sizes is None or not suspected(captured):
+        return checked
+    return replace(checked, signs=check.other_signs())
+
+
+def report_wrong(error: OnnxExporterError, on_frozen: OnFrozen) -> Checked:
+    """Raise what a check has raised, or warn of it.
+
+    Args:
+        error: the error.
+        on_frozen: ``"warn"`` and ``"ignore"`` make a warning of outputs that differ.
+
+    Returns:
+        What is to be said of the check.
+
+    Raises:
+        FrozenValue: unless it is a warning.
+        VerificationFailed: as the check did.
+    """
+    if not isinstance(error, FrozenValue) or on_frozen not in ("warn", "ignore"):
+        raise error
+    warnings.warn(f"{error.what}: {error.why}\n  {error.hint}", FrozenValueWarning, stacklevel=3)
+    return Checked(None, "its outputs differ from torch's, as another warning says")
 
 
 def _custom_domains(model: Model) -> list[str]:
@@ -183,7 +202,7 @@ class _Check:
         self._symbols = example_sizes(captured)
         self._suspects = suspected(captured)
         self._session: onnxruntime.InferenceSession | None = None
-        self._seconds = 0.0
+        self._seconds = self._loading_s = 0.0
         self._elements = 1
 
     def run(self, further_s: float) -> Checked:
@@ -193,6 +212,12 @@ class _Check:
             FrozenValue: as :func:`check_other_inputs`.
             VerificationFailed: as :func:`check_other_inputs`.
         """
+        if any(finding.is_turned for finding in self._suspects):
+            # The trace went another way than the example, which has to come out right all the same.
+            try:
+                self._agrees(self._captured.example_inputs, self._symbols)
+            except FrozenValue as error:
+                raise ExampleDiffers(error.what, why=error.why, where=error.where, hint=error.hint) from error
         tried: dict[str, int] | None = None
         for sizes, mirrored in variants(self._symbols):
             if tried is not None and not (mirrored and self._suspects):
@@ -236,7 +261,7 @@ class _Check:
             done.append(sizes)
             inputs = other_values(self._captured, sizes, mirrored=False)
             count = elements(inputs)
-            expected_s = self._seconds * max(1.0, count / self._elements)
+            expected_s = self._seconds * max(_SMALLEST_SHARE, count / self._elements)
             if count > _LARGER * elements(self._captured.example_inputs) or time.thread_time() + expected_s > until:
                 continue
             try:
@@ -262,7 +287,7 @@ class _Check:
 
     def _agrees(self, inputs: Mapping[str, Any], sizes: Mapping[str, int]) -> bool | None:
         """Whether the outputs agree; None if torch refuses the inputs, False if they say nothing."""
-        start = time.thread_time()
+        start, self._loading_s = time.thread_time(), 0.0
         try:
             expected = replay(self._torch_model, self._captured.signature, inputs, self._training)
         except CaptureFailed:
@@ -273,7 +298,7 @@ class _Check:
         differences = self._differences(inputs, expected, sizes)
         if elements(inputs) >= self._elements:
             # Of the largest inputs so far: small ones take as long as it takes to begin.
-            self._seconds, self._elements = time.thread_time() - start, elements(inputs)
+            self._seconds, self._elements = time.thread_time() - start - self._loading_s, elements(inputs)
         if differences:
             error = self._first_true(inputs, expected, differences)
             if error is None:
@@ -338,7 +363,9 @@ class _Check:
         where = ", ".join(f"{name}={size}" for name, size in sizes.items()) or "other values"
         try:
             if self._session is None:
+                start = time.thread_time()
                 self._session = model_session(self._model, optimize=False)
+                self._loading_s = time.thread_time() - start
             found = run_session(self._session, {**loose_weights(self._model), **inputs}, names)
         except Exception as error:  # onnxruntime's exceptions share no base class but this
             failure = self._failure(f"the exported model does not run with {where}", str(error), inputs, sizes)
