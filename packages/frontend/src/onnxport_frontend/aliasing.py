@@ -21,6 +21,8 @@ from onnxport_frontend import _torch_private
 _CONTAINER = re.compile(r"(List|Dict|Tuple)[\[(]")
 # A tensor, or a type variable such as `t`; not the key type of a dictionary.
 _ELEMENT = re.compile(r"\b(Tensor|t|tVal|T)\b")
+# The schemas of `l[1:]`, `l + l` and `list(l)` do not say that the elements are the same ones.
+_VARIABLE = re.compile(r"\b(t|tVal|T|Any)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +214,7 @@ def _facts(op: OpName) -> OpFacts:
 
 def _read(schema: _torch_private.FunctionSchema) -> OpFacts:
     args = tuple(_read_arg(arg) for arg in schema.arguments)
-    sources = tuple(_sources(_sets(result.alias_info), args, result.alias_info is None) for result in schema.returns)
+    sources = tuple([_sources(result, args) for result in schema.returns])
     written = [i for i, arg in enumerate(args) if arg.is_written]
     tensors = tuple(i for i in written if args[i].is_tensor or (args[i].kind == "List[Tensor]" and _is_foreach(schema)))
     return OpFacts(args, sources, tensors, tuple(i for i in written if i not in tensors))
@@ -241,9 +243,11 @@ def _sets(info: Any) -> frozenset[str]:
     return frozenset() if info is None else frozenset(info.before_set) | frozenset(info.after_set)
 
 
-def _sources(sets: frozenset[str], args: tuple[SchemaArg, ...], is_fresh: bool) -> tuple[int, ...]:
-    if is_fresh:
-        return ()
+def _sources(result: Any, args: tuple[SchemaArg, ...]) -> tuple[int, ...]:
+    sets = _sets(result.alias_info)
+    if result.alias_info is None:
+        is_generic = _VARIABLE.search(str(result.type)) is not None
+        return tuple([i for i, arg in enumerate(args) if is_generic and _VARIABLE.search(arg.kind)])
     # A list result such as unbind's carries its sets on the elements, which torch does not show: it is `(a)[]`
     # of an argument that is marked `(a -> *)`. What comes out of a container is marked `(*)`.
     inner = not sets or "*" in sets

@@ -78,7 +78,7 @@ class Walker:
         sources = sorted({source for result in facts.sources for source in result})
         is_silent = eqn.op.base in SILENT_ALIASES and not _multiplies(eqn)
         if (sources or is_silent) and any(is_tracked(out) for out in eqn.outputs):
-            kind = self._sharing(eqn, sources)
+            kind = self._sharing(eqn, facts, sources)
         if kind in (Sharing.FRESH, Sharing.MAYBE):
             state.emit_resolved(eqn, args)
             if kind is Sharing.MAYBE:
@@ -89,9 +89,12 @@ class Walker:
             return
         _bind_view(state, eqn, args, kind)
 
-    def _sharing(self, eqn: Eqn, sources: Sequence[int]) -> Sharing:
+    def _sharing(self, eqn: Eqn, facts: OpFacts, sources: Sequence[int]) -> Sharing:
         first = eqn.args[0] if eqn.args else None
         if len(eqn.outputs) != 1 or not isinstance(first, Var | TensorLiteral) or any(sources):
+            return Sharing.MAYBE
+        if facts.args[0].is_container:
+            # `l[1:]` has the name of a view of a tensor.
             return Sharing.MAYBE
         region = self.state.handle(first).region
         return sharing(eqn, region.tensor_type, region.is_contiguous)
@@ -150,7 +153,7 @@ def _tuple_construct(state: TensorState, eqn: Eqn) -> bool:
 def _tuple_unpack(state: TensorState, eqn: Eqn) -> bool:
     items = state.tuple_items(eqn.args[0])
     if items is None or len(items) != len(eqn.outputs):
-        return False
+        return _list_construct(state, eqn)
     tensors = [isinstance(item, Var | TensorLiteral) and is_tracked(item) for item in items]
     if not all(tensors):
         state.emit_resolved(eqn, state.resolve_all(eqn.args))
@@ -158,6 +161,15 @@ def _tuple_unpack(state: TensorState, eqn: Eqn) -> bool:
         if is_tensor and isinstance(item, Var | TensorLiteral):
             state.bind(out, state.handle(item))
     return True
+
+
+def _tuple_index(state: TensorState, eqn: Eqn) -> bool:
+    items, index = state.tuple_items(eqn.args[0]), eqn.args[1]
+    item = items[index] if items is not None and isinstance(index, int) and index < len(items) else None
+    if isinstance(item, Var | TensorLiteral) and is_tracked(item):
+        state.bind(eqn.outputs[0], state.handle(item))
+        return True
+    return _list_construct(state, eqn)
 
 
 def _list_construct(state: TensorState, eqn: Eqn) -> bool:
@@ -216,6 +228,7 @@ def _list_of_views(state: TensorState, arg: Arg) -> Region | None:
 _STRUCTURES: dict[str, Callable[[TensorState, Eqn], bool]] = {
     "prim::TupleConstruct": _tuple_construct,
     "prim::TupleUnpack": _tuple_unpack,
+    "prim::TupleIndex": _tuple_index,
     "prim::ListConstruct": _list_construct,
     "prim::unchecked_cast": _cast,
     "prim::ListUnpack": _list_unpack,

@@ -282,6 +282,52 @@ def list_then_write(x, n: int):
     return torch.stack(outs)
 
 
+def items_of_a_tuple_from_a_loop(x, n: int):
+    pair = (x * 1, x * 2)
+    held = pair
+    for _ in range(n):
+        held = (held[1], held[0] + 1)
+    held[0].add_(1)
+    return pair[0], pair[1]
+
+
+def an_unpacked_tuple_from_a_loop(x, n: int):
+    pair = (x * 1, x * 2)
+    held = pair
+    for _ in range(n):
+        held = (held[1], held[0] + 1)
+    first, _ = held
+    first += 1
+    return pair[0], pair[1]
+
+
+def part_of_a_list(x, n: int):
+    items = [x * 1, x * 2]
+    for _ in range(n):
+        items.append(x * 3)
+    part = items[1:]
+    part[0].add_(1)
+    return items[1]
+
+
+def copy_of_a_list(x, n: int):
+    items = [x * 1, x * 2]
+    for _ in range(n):
+        items.append(x * 3)
+    copied = list(items)
+    copied[0].add_(1)
+    return items[0]
+
+
+def sum_of_lists(x, n: int):
+    items = [x * 1, x * 2]
+    for _ in range(n):
+        items.append(x * 3)
+    longer = items + [x]
+    longer[0].add_(1)
+    return items[0]
+
+
 def shape_changed_in_a_branch(x, n: int):
     y = x * 1
     if n > 1:
@@ -307,6 +353,11 @@ def shape_changed_of_what_a_loop_hands_on(x, n: int):
 
 REFUSED = [
     list_then_write,
+    items_of_a_tuple_from_a_loop,
+    an_unpacked_tuple_from_a_loop,
+    part_of_a_list,
+    copy_of_a_list,
+    sum_of_lists,
     shape_changed_in_a_branch,
     shape_changed_of_one_of_two_over_one_memory,
     shape_changed_of_what_a_loop_hands_on,
