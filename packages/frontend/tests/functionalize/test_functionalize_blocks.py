@@ -323,7 +323,7 @@ def sum_of_lists(x, n: int):
     items = [x * 1, x * 2]
     for _ in range(n):
         items.append(x * 3)
-    longer = items + [x]
+    longer = items + items
     longer[0].add_(1)
     return items[0]
 
