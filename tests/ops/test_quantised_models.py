@@ -104,9 +104,10 @@ def test_whole_networks(engine: str, aware: bool) -> None:
         for x, theirs in zip(others, expected, strict=True):
             (ours,) = session.run(None, {"x": x.numpy()})
             quanta = (torch.from_numpy(ours) - theirs).abs() / net.last.scale
-            # Each layer is within a quantum; of a dozen, some of torch's engines add biases that are not rounded.
-            assert quanta.max().item() <= 2.01, f"opset {opset}: {quanta.max()} quanta"
-            assert quanta.mean().item() <= 0.6, f"opset {opset}: {quanta.mean()} quanta"
+            # All engines but qnnpack add biases that are no integers; of 256 images, 2 of 100 results differ for that.
+            largest, mean = (0.01, 0.01) if engine == "qnnpack" else (2.01, 0.2)
+            assert quanta.max().item() <= largest, f"opset {opset}: {quanta.max()} quanta"
+            assert quanta.mean().item() <= mean, f"opset {opset}: {quanta.mean()} quanta"
 
 
 def fused(program: onnxport.ONNXProgram, folder: Path) -> collections.Counter[str]:
@@ -166,9 +167,10 @@ class Eager(nn.Module):
         return self.dequant(self.functions.mul(x, self.functions.add_scalar(x, 0.5)))
 
 
-def test_eager_tools() -> None:
+@pytest.mark.parametrize("tool", sorted({"fbgemm", "qnnpack"} & set(ENGINES)))
+def test_eager_tools(tool: str) -> None:
     before = torch.backends.quantized.engine
-    torch.backends.quantized.engine = "fbgemm" if "fbgemm" in ENGINES else "qnnpack"
+    torch.backends.quantized.engine = tool
     try:
         torch.manual_seed(0)
         x = images(2, 0)[:, :, 0]
@@ -184,10 +186,11 @@ def test_eager_tools() -> None:
             program = onnxport.export(net, (x,), opset_version=opset)
             session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
             (ours,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
-            quanta = (torch.from_numpy(ours) - theirs).abs() / float(net.functions.scale)
-            # A result of a normalisation that is rounded the other way counts a few times in the product.
-            assert quanta.median().item() < 0.01, f"opset {opset}"
-            assert quanta.max().item() <= 4.01, f"opset {opset}: {quanta.max()}"
+            quanta = ((torch.from_numpy(ours) - theirs).abs() / float(net.functions.scale)).round()
+            # With fbgemm, a bias that is no integer lets a normalisation round the other way, and a product of two
+            # factors counts that a few times.
+            assert quanta.max().item() <= (0 if tool == "qnnpack" else 4), f"opset {opset}: {quanta.max()}"
+            assert (quanta > 0).float().mean().item() <= 0.01, f"opset {opset}"
     finally:
         torch.backends.quantized.engine = before
 
@@ -204,35 +207,4 @@ def test_dynamic_layers(opset: int) -> None:
     session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
     for given in (x, x[:3] * 4):
         (ours,) = session.run(None, {"x": given.numpy()})
-        torch.testing.assert_close(torch.from_numpy(ours), net(given), rtol=1e-3, atol=1e-3)
-
-
-class Recurrent(nn.Module):
-    """An LSTM and what reads its output."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__()
-        self.network = nn.LSTM(4, 6, **options)
-        self.last = nn.Linear(12 if options.get("bidirectional") else 6, 3)
-
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        output, (hidden, cell) = self.network(x)
-        return self.last(output), hidden, cell
-
-
-@pytest.mark.parametrize("opset", [9, 13, 18, onnxport.NEWEST_OPSET])
-@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}, {"batch_first": True}], ids=str)
-def test_dynamic_lstm(options: dict[str, Any], opset: int) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.manual_seed(0)
-        net = quantization.quantize_dynamic(Recurrent(**options).eval(), {nn.LSTM, nn.Linear}, dtype=torch.qint8)
-    x = images(3, 0)[0, :, :5, :4].transpose(0, 1).contiguous()
-    program = onnxport.export(net, (x,), opset_version=opset, input_names=["x"], dynamic_axes={"x": [0, 1]})
-    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
-    for given in (x, x[:2, :2] * 3):
-        for ours, theirs in zip(session.run(None, {"x": given.numpy()}), net(given), strict=True):
-            difference = (torch.from_numpy(ours) - theirs).abs()
-            # A state that is rounded the other way, by one quantum, changes all that follow a little.
-            assert difference.max() < 0.01
-            assert difference.median() < 1e-3
+        torch.testing.assert_close(torch.from_numpy(ours), net(given), rtol=1e-5, atol=1e-6)

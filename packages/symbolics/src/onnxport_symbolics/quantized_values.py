@@ -35,9 +35,10 @@ class QuantizedValue:
     axis: int | None = None
     whole: Value | None = None
 
-    def with_real(self, real: Value) -> QuantizedValue:
-        """Other numbers that are quantised already in the same way."""
-        return QuantizedValue(real, self.scale, self.zero_point, self.axis)
+    @property
+    def along(self) -> dict[str, int]:
+        """The attribute of a quantiser that says which axis the scale is along."""
+        return {} if self.axis is None else {"axis": self.axis}
 
     def __repr__(self) -> str:
         return f"<quantised {self.real.value_type}>"
@@ -82,10 +83,17 @@ def _is_same(one: Value | None, other: Value) -> bool:
     return constants and one.dtype is other.dtype and bool(np.array_equal(one.array(), other.array()))
 
 
+def moved(op: Op, real: Value, like: QuantizedValue) -> QuantizedValue:
+    """Real numbers that are quantised already as ``like`` is, by an operator that moves or chooses elements."""
+    if op.has_attribute("QuantizeLinear", "output_dtype") and op.dtype(like.zero_point) is DType.INT8:
+        # ONNX Runtime 1.32 would put a pair of quantisers here, and then find signed integers with an unsigned zero.
+        return of_integers(op, op.QuantizeLinear(real, like.scale, like.zero_point, **like.along), like)
+    return QuantizedValue(real, like.scale, like.zero_point, like.axis)
+
+
 def of_integers(op: Op, whole: Value, like: QuantizedValue) -> QuantizedValue:
     """Integers that mean what those of ``like`` do."""
-    axis = {} if like.axis is None else {"axis": like.axis}
-    real = op.DequantizeLinear(whole, like.scale, like.zero_point, **axis)
+    real = op.DequantizeLinear(whole, like.scale, like.zero_point, **like.along)
     return QuantizedValue(real, like.scale, like.zero_point, like.axis, whole)
 
 
@@ -216,7 +224,7 @@ class RealNumbers:
             return parameters(op, result, *fixed, dtype)
         if self.name in _MEANS:
             return self._rounded_mean(op, result)
-        return self.like.with_real(result) if self.name in _EXACT else quantize(op, result, self.like)
+        return moved(op, result, self.like) if self.name in _EXACT else quantize(op, result, self.like)
 
     def _quanta(self, op: Op, q: QuantizedValue) -> Value:
         """The whole quanta of a tensor."""

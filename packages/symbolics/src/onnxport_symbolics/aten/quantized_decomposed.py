@@ -7,6 +7,7 @@ from onnxport_ir import DType, TensorType, Value
 
 from onnxport_symbolics import quantized_values as qv
 from onnxport_symbolics.aten.casts import convert
+from onnxport_symbolics.aten.quantization import dequantize
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.quantized_values import QuantizedValue
 from onnxport_symbolics.registry import BUILTIN
@@ -47,6 +48,11 @@ def _integers(op: Op, how: QuantizedValue, low: int, high: int) -> Value:
     return qv.rounded(op, x, how)
 
 
+def _real(op: Op, how: QuantizedValue, dtype: DType | None) -> Value:
+    """What the integers of ``how`` stand for."""
+    return convert(op, dequantize(op, qv.of_integers(op, how.real, how)), dtype or DType.FLOAT32)
+
+
 @BUILTIN.op(_name("quantize_per_tensor"), _name("quantize_per_tensor.tensor"))
 def quantize_per_tensor(
     op: Op,
@@ -75,8 +81,7 @@ def dequantize_per_tensor(
     """dequantize_per_tensor(Tensor input, float scale, int zero_point, int quant_min, int quant_max, ScalarType dtype,
     *, ScalarType? out_dtype=None) -> Tensor
     """
-    found = qv.of_integers(op, input, _how(op, input, scale, zero_point, dtype, None)).real
-    return convert(op, found, out_dtype or DType.FLOAT32)
+    return _real(op, _how(op, input, scale, zero_point, dtype, None), out_dtype)
 
 
 @BUILTIN.op(_name("quantize_per_channel"))
@@ -104,8 +109,7 @@ def dequantize_per_channel(
     """dequantize_per_channel(Tensor input, Tensor scales, Tensor? zero_points, int axis, int quant_min, int quant_max,
     ScalarType dtype, *, ScalarType? out_dtype=None) -> Tensor
     """
-    found = qv.of_integers(op, input, _how(op, input, scales, zero_points, dtype, axis)).real
-    return convert(op, found, out_dtype or DType.FLOAT32)
+    return _real(op, _how(op, input, scales, zero_points, dtype, axis), out_dtype)
 
 
 @BUILTIN.op(_name("choose_qparams.tensor"))

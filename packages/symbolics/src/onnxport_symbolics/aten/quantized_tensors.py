@@ -53,6 +53,18 @@ def instance_norm(
 
 
 def _pool(name: str) -> None:
+    def pooled(
+        op: Op,
+        self: QuantizedValue,
+        kernel_size: Sequence[int],
+        stride: Sequence[int],
+        padding: Sequence[int],
+        dilation: Sequence[int],
+        ceil_mode: bool,
+    ) -> QuantizedValue:
+        function = _HANDLERS[f"aten::{name}"]
+        return qv.moved(op, function(op, self.real, kernel_size, stride, padding, dilation, ceil_mode), self)
+
     def function(
         op: Op,
         qx: QuantizedValue,
@@ -62,13 +74,14 @@ def _pool(name: str) -> None:
         dilation: Sequence[int],
         ceil_mode: bool,
     ) -> QuantizedValue:
-        function = _HANDLERS[f"aten::{name}"]
-        return qx.with_real(function(op, qx.real, kernel_size, stride, padding, dilation, ceil_mode))
+        return pooled(op, qx, kernel_size, stride, padding, dilation, ceil_mode)
 
-    function.__doc__ = f"{name}(Tensor qx, int[] kernel_size, int[] stride, int[] padding, int[] dilation, bool)"
+    rest = "int[] kernel_size, int[] stride, int[] padding, int[] dilation, bool ceil_mode"
+    pooled.__doc__ = f"quantized_{name}(Tensor self, {rest}) -> Tensor"
+    function.__doc__ = f"{name}(Tensor qx, {rest}) -> Tensor"
+    aten(f"quantized_{name}")(pooled)
     if name != "max_pool3d":
         quantized(name)(function)
-    aten(f"quantized_{name}")(function)
 
 
 _pool("max_pool1d")
@@ -147,7 +160,7 @@ def _with_number(
 
     def function(op: Op, qa: QuantizedValue, b: float) -> QuantizedValue:
         found = operator(op, qa, b)
-        return found.with_real(op.Relu(found.real)) if rectified else found
+        return qv.moved(op, op.Relu(found.real), found) if rectified else found
 
     function.__doc__ = (
         f"{name}(Tensor qa, Scalar b) -> Tensor qc; {name}.Tensor(Tensor qa, Tensor b) -> Tensor qc; "
