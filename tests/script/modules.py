@@ -254,17 +254,6 @@ class WithBuffer(nn.Module):
         return y
 
 
-@program((X,), (Y,), refused="attribute")
-class SetsAttribute(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.count = 0
-
-    def forward(self, x):
-        self.count += 1
-        return x + self.count
-
-
 @program(((X, X + 1),), ((Y, Y * 2),))
 def tuple_argument(pair: Tuple[torch.Tensor, torch.Tensor]):
     a, b = pair

@@ -213,7 +213,7 @@ def test_dictionaries_and_tuples_in_and_out():
     assert captured.graph.outputs[1].value is captured.graph.inputs[0].var
 
 
-def test_setting_an_attribute_is_refused():
+def test_an_attribute_that_is_set_is_told_and_put_back():
     class Model(nn.Module):
         def __init__(self):
             super().__init__()
@@ -223,8 +223,10 @@ def test_setting_an_attribute_is_refused():
             self.count += 1
             return x + self.count
 
-    with pytest.raises(UnsafeMutation, match="attribute count"):
-        capture(torch.jit.script(Model()), (torch.ones(2),))
+    model = torch.jit.script(Model())
+    captured = capture(model, (torch.ones(2),))
+    assert [finding.what for finding in captured.findings] == ["the model reads and sets its attribute count"]
+    assert model.count == 0
 
 
 def test_loaded_models_are_captured(tmp_path):

@@ -72,6 +72,12 @@ def method_graph(module: Any, name: str) -> Graph:
     return graph
 
 
+def attributes_set(module: Any) -> set[str]:
+    """The names of the attributes that a script module's own methods set; nothing public lists what a graph does."""
+    names = module._c._method_names()
+    return {node.s("name") for name in names for node in method_graph(module._c, name).findAllNodes("prim::SetAttr")}
+
+
 def function_graph(function: Any) -> Graph:
     """The graph of a ``ScriptFunction``, as it was compiled; the class is public, this attribute is not documented."""
     graph: Graph = function.graph

@@ -28,11 +28,13 @@ class Written:
         report: the functional graph, and its writes.
         replaced: the buffers for which the model holds other tensors after the call.
         original: the ``state_dict`` name of each parameter of the graph.
+        attributes: the attributes which are no tensors that the model reads and sets.
     """
 
     report: Functionalized
     replaced: Sequence[str]
     original: Mapping[str, str]
+    attributes: Sequence[str] = ()
 
     @property
     def buffers(self) -> dict[str, Place]:
@@ -53,17 +55,24 @@ class Written:
             findings.append(Finding("buffer_write", f"the model writes to its buffer {name}", place))
         for name in self.replaced:
             findings.append(Finding("buffer_write", f"the model replaces its buffer {name}", Place()))
+        for name in self.attributes:
+            findings.append(Finding("buffer_write", f"the model reads and sets its attribute {name}", Place()))
         for name, place in self.report.mutated_inputs:
             findings.append(Finding("input_write", f"the model writes to its input {name}", place))
         return findings
 
-    def refuse(self) -> None:
-        """Refuse writes to buffers.
+    def refuse(self, choice: MutatedBuffers) -> None:
+        """Refuse writes to buffers, or those that cannot be handed out.
 
         Raises:
             UnsafeMutation: if there are any.
         """
-        names = [*self.buffers, *self.replaced]
+        if self.attributes:
+            raise UnsafeMutation(
+                f"the model sets attributes, which no output can be: {', '.join(self.attributes)}",
+                hint='Make them buffers; mutated_buffers="ignore" begins each run with their present values.',
+            )
+        names = [] if choice == "outputs" else [*self.buffers, *self.replaced]
         if names:
             raise UnsafeMutation(
                 f"the model writes to its buffers while it runs: {', '.join(names)}",

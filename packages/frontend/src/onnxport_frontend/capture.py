@@ -217,11 +217,11 @@ def _resolved(draft: _Draft, request: _Request, training: bool | None, choice: M
     if choice == "outputs":
         graph = with_outputs(graph, replaced_outputs(replaced, draft.original))
     report = _functional(graph, strided, choice == "outputs")
-    written = Written(report, tuple(replaced), draft.original)
+    written = Written(report, tuple(replaced), draft.original, draft.returned.kept)
     findings, frozen = resolve(list(draft.result.findings), report.graph, draft.functions)
     findings += written.findings()
-    if choice == "error":
-        written.refuse()
+    if choice != "ignore":
+        written.refuse(choice)
     captured = _finish(replace(draft, graph=with_outputs(report.graph, written.outputs())), findings, frozen)
     if choice != "outputs" or not written.state:
         return captured

@@ -18,6 +18,7 @@ from onnxport_ir.types import AnyType, OptionalType
 
 from onnxport_frontend import _torch_private as private
 from onnxport_frontend.aliasing import SILENT_ALIASES
+from onnxport_frontend.attributes import SetAttributes
 from onnxport_frontend.bodies import follow_if, follow_loop, type_of
 from onnxport_frontend.dictionaries import EnumMember, Journal, Record, StaticDict, StaticObject, call_dict, call_enum
 from onnxport_frontend.fold import FOLDED, fold
@@ -73,7 +74,7 @@ class Inliner:
         paths: the module paths that equations name.
         functions: the classes of the ``autograd.Function`` calls, by the name that the equation has.
         packed: what packed weights hold, by the attribute that holds them.
-        replaced: what a script has put in place of its modules' tensors, by their names.
+        attributes: what a script has put into its modules' attributes.
         block_depth: how many branches and loops are around what is followed now.
         journal: what was written to dictionaries and objects.
         schemas: the schemas read so far.
@@ -90,7 +91,7 @@ class Inliner:
     functions: dict[str, type] = field(default_factory=dict)
     has_written_constant: bool = False
     packed: dict[str, Arg] = field(default_factory=dict)
-    replaced: dict[str, Known] = field(default_factory=dict)
+    attributes: SetAttributes = field(default_factory=SetAttributes)
     block_depth: int = 0
     journal: Journal = field(default_factory=Journal)
     schemas: Schemas = field(default_factory=Schemas)
@@ -253,12 +254,13 @@ class Inliner:
             raise NotYetSupported(f"the attribute {name} of an object that is no module")
         value = owner.cpp.getattr(name)
         path = owner.member(name)
-        if path in self.replaced:
-            frame.values[node.output().unique()] = self.replaced[path]
-            return
-        frame.values[node.output().unique()] = (
-            _Module(path, value) if private.is_cpp_module(value) else self._attribute_of(path, value)
-        )
+        if private.is_cpp_module(value):
+            frame.values[node.output().unique()] = _Module(path, value)
+        elif path in self.attributes:
+            frame.values[node.output().unique()] = self.attributes.get(path)
+        else:
+            self.attributes.note_read(path)
+            frame.values[node.output().unique()] = self._attribute_of(path, value)
 
     def _attribute_of(self, path: str, value: Any) -> Known:
         if isinstance(value, enum.Enum):
@@ -290,25 +292,21 @@ class Inliner:
             owner.entries[node.s("name")] = value
             owner.unsure -= {node.s("name")}
             return
-        if isinstance(owner, _Module) and self._is_same_tensor(owner, node.s("name"), value):
+        if not isinstance(owner, _Module):
+            raise NotYetSupported(f"the attribute {node.s('name')} of an object that is no module")
+        if self._is_same_tensor(owner, node.s("name"), value):
             # `self.count += 1` has written to the tensor, and sets the attribute to what it is.
             return
-        if isinstance(owner, _Module) and self._holds_tensor(owner, node.s("name")) and not self.block_depth:
-            self.replaced[owner.member(node.s("name"))] = value
-            return
-        raise UnsafeMutation(
-            f"the model sets its attribute {node.s('name')}",
-            hint="Return the value and pass it in again with the next call.",
-        )
-
-    def _holds_tensor(self, owner: _Module, name: str) -> bool:
-        value = owner.cpp.getattr(name)
-        return isinstance(value, torch.Tensor) and not self.weights.is_parameter(value)
+        path, held = owner.member(node.s("name")), owner.cpp.getattr(node.s("name"))
+        if private.is_cpp_module(held) or (isinstance(held, torch.Tensor) and self.weights.is_parameter(held)):
+            raise UnsafeMutation(f"the model puts something else in the place of {path}")
+        before = self.attributes.get(path) if path in self.attributes else self._attribute_of(path, held)
+        self.attributes.set(path, value, before, held, self.journal, self.block_depth)
 
     def _is_same_tensor(self, owner: _Module, name: str, value: Known) -> bool:
         """Whether a value is a module's tensor, or what an operator that writes to that hands back."""
         before = owner.cpp.getattr(name)
-        if not isinstance(before, torch.Tensor) or owner.member(name) in self.replaced:
+        if not isinstance(before, torch.Tensor) or owner.member(name) in self.attributes:
             return False
         var = self.weights.var(owner.member(name), before)
         written = [eqn for eqn in self.eqns[-1:] if eqn.outputs and eqn.outputs[0] is value and eqn.args[0] is var]

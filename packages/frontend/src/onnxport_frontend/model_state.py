@@ -22,7 +22,7 @@ def preserved(model: torch.nn.Module, training: bool | None) -> Iterator[None]:
     one while it runs is refused. One that only puts other memory behind a parameter is refused as well, and comes back.
 
     Args:
-        model: the model; scripted modules are put back as far as buffers and modes go.
+        model: the model; scripted modules are put back as far as buffers, modes, and what they set themselves go.
         training: the mode to run in; None leaves each module in its own.
 
     Raises:
@@ -34,6 +34,7 @@ def preserved(model: torch.nn.Module, training: bool | None) -> Iterator[None]:
     if training and not hasattr(model, "training"):
         raise InvalidArgument("a frozen model has no training mode", hint="Export the model that it was made of.")
     modes = [module.training for module in modules]
+    attributes: list[_Attributes | _SetByScripts]
     attributes = [_Attributes(module) for module in modules if not isinstance(module, torch.jit.ScriptModule)]
     parameters = [_Parameter(name, parameter) for name, parameter in model.named_parameters()]
     scripted = [
@@ -42,6 +43,7 @@ def preserved(model: torch.nn.Module, training: bool | None) -> Iterator[None]:
         if isinstance(module, torch.jit.ScriptModule)
         for name, buffer in module.named_buffers(recurse=False)
     ]
+    attributes.append(_SetByScripts(modules))
     values = [
         (tensor, private.write_count(tensor), tensor.detach(), tensor.detach().clone()) for tensor in _values(model)
     ]
@@ -195,6 +197,25 @@ class _Attributes:
             now = _CONTENTS[type(held)](held)
             if len(now) != len(before) or any(a is not b for a, b in zip(now, before, strict=True)):
                 _refill(held, before)
+
+
+class _SetByScripts:
+    """The attributes that scripts set while they run, each by its module."""
+
+    def __init__(self, modules: Sequence[torch.nn.Module]) -> None:
+        scripts = [module for module in modules if isinstance(module, torch.jit.ScriptModule)]
+        # A method may set an attribute of a module within its own.
+        names = {name for module in scripts for name in private.attributes_set(module)}
+        owners = [(private.cpp_module(module), name) for module in scripts for name in sorted(names)]
+        held = [(cpp, name, cpp.getattr(name)) for cpp, name in owners if cpp.hasattr(name)]
+        self._held = [item for item in held if not private.is_cpp_module(item[2])]
+
+    def prepare(self) -> None:
+        """Scripts run as they are."""
+
+    def restore(self) -> None:
+        for cpp, name, value in self._held:
+            cpp.setattr(name, value)
 
 
 #: What is in a container, as a list: keys and values in turn for a dictionary.

@@ -32,6 +32,7 @@ class Returned:
         slots: for each leaf the index of its output, None for a constant.
         constants: each leaf's value where it is a constant.
         replaced: what the model has put in place of its buffers, by their names.
+        kept: attributes that are no tensors, which the model reads and sets.
     """
 
     tree: Tree
@@ -40,6 +41,7 @@ class Returned:
     slots: tuple[int | None, ...]
     constants: tuple[Any, ...]
     replaced: Mapping[str, Arg] = dataclasses.field(default_factory=dict)
+    kept: tuple[str, ...] = ()
 
 
 def parameters_of(model: Any) -> inspect.Signature:
@@ -82,8 +84,9 @@ def follow(inliner: Inliner, model: Any, call: Call, inputs: Mapping[int, Input]
         known = inliner.module(private.cpp_module(model), args)
     else:
         known = inliner.graph(private.function_graph(model), "", args)
-    replaced = {path: as_arg(value) for path, value in inliner.replaced.items()}
-    return dataclasses.replace(_scripted(inliner, known, result), replaced=replaced)
+    replaced = {path: as_arg(value) for path, value in inliner.attributes.tensors.items()}
+    found = _scripted(inliner, known, result)
+    return dataclasses.replace(found, replaced=replaced, kept=inliner.attributes.kept)
 
 
 def _traced(values: Sequence[Known], result: Result) -> Returned:
