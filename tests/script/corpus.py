@@ -28,6 +28,8 @@ class Program:
         refused: part of the message that refuses it at every opset; None if it is exported.
         loops: how loops are exported.
         has_line: whether the refusal can name a line of the script.
+        uneven_since: the lowest opset at which lists that a loop fills may have elements of different shapes; below it
+            ONNX Runtime refuses to run the calls for which they have.
         until: the highest opset at which ONNX Runtime has its operators.
     """
 
@@ -38,6 +40,7 @@ class Program:
     refused: str | None = None
     loops: str = "keep"
     has_line: bool = True
+    uneven_since: int = 7
     until: int = 99
 
     def __str__(self) -> str:

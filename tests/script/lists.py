@@ -22,7 +22,7 @@ def append_then_stack(x):
     return torch.stack(found)
 
 
-@program((X, 3), (Y, 1), since=13)
+@program((X, 3), (Y, 1))
 def append_in_loop_and_stack(x, n: int):
     found = [x]
     for i in range(n):
@@ -30,7 +30,7 @@ def append_in_loop_and_stack(x, n: int):
     return torch.stack(found)
 
 
-@program((X,), (Y,), since=13)
+@program((X,), (Y,))
 def append_in_loop_and_cat(x):
     found: List[torch.Tensor] = []
     for i in range(x.size(0)):
@@ -38,7 +38,7 @@ def append_in_loop_and_cat(x):
     return torch.cat(found, dim=0)
 
 
-@program((X,), (Y,), since=13)
+@program((X,), (Y,), uneven_since=13)
 def append_slices_of_different_size(x):
     found: List[torch.Tensor] = []
     for i in range(x.size(0)):
@@ -54,7 +54,7 @@ def append_in_unrolled_loop(x):
     return torch.stack(found, dim=1)
 
 
-@program((X,), (Y,), since=13)
+@program((X,), (Y,))
 def append_in_branch(x):
     found = [x]
     if bool(x.sum() > 5):
@@ -72,7 +72,7 @@ def append_in_both_branches(x):
     return torch.cat(found)
 
 
-@program((X, 4), (Y, 2), since=13)
+@program((X, 4), (Y, 2))
 def append_in_branch_in_loop(x, n: int):
     found = [x]
     for i in range(n):
@@ -134,7 +134,7 @@ def list_comprehension(x):
     return torch.stack([x[i] * i for i in range(2)])
 
 
-@program((X,), (Y,), since=13)
+@program((X,), (Y,))
 def list_comprehension_over_rows(x):
     return torch.stack([row * 2 for row in x])
 
@@ -298,7 +298,7 @@ def list_argument_loop(xs: List[torch.Tensor]):
     return total
 
 
-@program((X, 3), (Y, 1), since=13)
+@program((X, 3), (Y, 1))
 def list_result(x, n: int):
     found: List[torch.Tensor] = []
     for i in range(n):
@@ -311,7 +311,7 @@ def static_list_result(x):
     return [x, x + 1], x * 2
 
 
-@program((X, 2), (Y, 4), since=13)
+@program((X, 2), (Y, 4))
 def list_of_hidden_states(x, n: int):
     states = [x]
     for i in range(n):
@@ -319,7 +319,7 @@ def list_of_hidden_states(x, n: int):
     return states[-1], torch.stack(states)
 
 
-@program((X, 3), (X, 2), since=13)
+@program((X, 3), (X, 2))
 def reassigned_list(x, n: int):
     found = [x]
     for i in range(n):
@@ -327,7 +327,7 @@ def reassigned_list(x, n: int):
     return torch.cat(found)
 
 
-@program((X, 3), (X, 2), since=13)
+@program((X, 3), (X, 2))
 def list_augmented(x, n: int):
     found = [x]
     for i in range(n):
@@ -378,7 +378,7 @@ def list_written_in_a_function(x):
     return torch.stack(found)
 
 
-@program((X, 2), (Y, 3), since=13)
+@program((X, 2), (Y, 3))
 def list_written_in_a_function_in_a_loop(x, n: int):
     found = [x]
     for i in range(n):
@@ -430,7 +430,7 @@ def contains_dynamic(x, n: int):
     return x + 1
 
 
-@program((X, 3), (X, 1), since=13)
+@program((X, 3), (X, 1))
 def pop_in_loop(x, n: int):
     stack = [x, x + 1, x + 2, x + 3]
     total = x
@@ -439,7 +439,7 @@ def pop_in_loop(x, n: int):
     return total, len(stack)
 
 
-@program((X, 3), (X, 1), since=13)
+@program((X, 3), (X, 1))
 def set_item_in_loop(x, n: int):
     items = [x, x + 1, x + 2]
     for i in range(n):
@@ -479,14 +479,14 @@ def written_list_result(x, n: int):
     return found, n
 
 
-@program((X, 2), (Y, 3), since=13)
+@program((X, 2), (Y, 3))
 def part_of_list_by_argument(x, n: int):
     a = [x, x + 1, x + 2, x + 3]
     b, c = a[:n], a[n:]
     return torch.cat(b), torch.cat(c), len(b)
 
 
-@program((X, 2), (Y, 3), since=13)
+@program((X, 2), (Y, 3))
 def dynamic_list_turned_and_joined(x, n: int):
     a = [x]
     for i in range(n):
@@ -495,12 +495,12 @@ def dynamic_list_turned_and_joined(x, n: int):
     return torch.cat(a), torch.cat(a[::-1]), torch.cat(a + a[1:]), torch.cat(a[::2])
 
 
-@program((X, 2), (Y, 3), since=13)
+@program((X, 2), (Y, 3))
 def list_times_argument(x, n: int):
     return torch.cat([x, x * 2] * n), sum([1, 2] * n)
 
 
-@program((X, 2), (Y, 3), since=13)
+@program((X, 2), (Y, 3))
 def dynamic_list_written(x, n: int):
     a = [x]
     for i in range(n):
@@ -562,7 +562,7 @@ def total_of_another_element_type(x, n: int):
     return total
 
 
-@program((X, 3), (Y, 0), (X, 1), since=13)
+@program((X, 3), (Y, 0), (X, 1))
 def tuples_appended_in_loop(x, n: int):
     a: List[Tuple[torch.Tensor, int]] = []
     for i in range(n):
@@ -573,7 +573,7 @@ def tuples_appended_in_loop(x, n: int):
     return total, len(a)
 
 
-@program((X, 3), (Y, 1), since=13)
+@program((X, 3), (Y, 1))
 def beams(x, n: int):
     found: List[Tuple[torch.Tensor, float]] = [(x, 0.5)]
     for i in range(n):
@@ -590,7 +590,7 @@ def tuples_by_index(x, i: int):
     return t * k
 
 
-@program((X, 3), (Y, 1), since=13)
+@program((X, 3), (Y, 1))
 def tuples_in_tuples_written(x, n: int):
     a = [(x, 1, (x, 0.5))]
     for i in range(n):
@@ -605,7 +605,7 @@ def tuples_in_tuples_written(x, n: int):
     return t * k * p[0] * p[1], u[0], len(a), b[2][0], a[0][1]
 
 
-@program((X, 3), (Y, 2), since=13)
+@program((X, 3), (Y, 2))
 def tuples_turned_and_joined(x, n: int):
     a = [(x, 1)]
     if n > 2:

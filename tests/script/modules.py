@@ -56,7 +56,7 @@ class Recurrent(nn.Module):
         return h
 
 
-@program((rows(2, 5, 3),), (rows(3, 2, 3),), since=13)
+@program((rows(2, 5, 3),), (rows(3, 2, 3),))
 class RecurrentOverTime(nn.Module):
     def __init__(self):
         super().__init__()
@@ -129,7 +129,7 @@ def loaded(model):
 
 add("saved_gate", lambda: loaded(GateModel()), (X,), (Y,), (-Y,))
 add("saved_recurrent", lambda: loaded(Recurrent()), (X, 3), (Y, 1))
-add("saved_recurrent_over_time", lambda: loaded(RecurrentOverTime()), (rows(2, 5, 3),), (rows(1, 2, 3),), since=13)
+add("saved_recurrent_over_time", lambda: loaded(RecurrentOverTime()), (rows(2, 5, 3),), (rows(1, 2, 3),))
 add("saved_blocks", lambda: loaded(Blocks()), (X,), (Y,))
 
 

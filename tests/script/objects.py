@@ -63,7 +63,7 @@ def object_in_a_branch(x, n: int):
     return total.get(), total.k
 
 
-@program((X, 3), (Y, 1), since=13)
+@program((X, 3), (Y, 1))
 def object_with_a_list(x, n: int):
     stack = Stack()
     stack.push(x)

@@ -10,8 +10,12 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+#: The name of a size of which nothing is known: the prefix of what gave it out, and a number.
+_UNKNOWN = re.compile(r"\?([^\W\d]*)(\d*)")
 
 #: A product of atoms, sorted by name; the empty product is the constant term.
 Monomial = tuple[str, ...]
@@ -98,11 +102,25 @@ class DimSource:
 
     def __init__(self, prefix: str = "") -> None:
         self._prefix = prefix
-        self._count = itertools.count()
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        """How many sizes were given out so far."""
+        return self._count
 
     def unknown(self, hint: int | None = None) -> SymDim:
         """A size that equals no other."""
-        return SymDim.named(f"?{self._prefix}{next(self._count)}", hint)
+        self._count += 1
+        return SymDim.named(f"?{self._prefix}{self._count - 1}", hint)
+
+    def is_among_first(self, dim: Dim, count: int) -> bool:
+        """Whether a formula has, but for named sizes, only those of the first ``count`` that were given out here."""
+        if isinstance(dim, int):
+            return True
+        atoms = {atom for monomial, _ in dim.terms for atom in monomial if "?" in atom}
+        unknown = [name for atom in atoms for name in _UNKNOWN.findall(atom)]
+        return all(prefix == self._prefix and number and int(number) < count for prefix, number in unknown)
 
 
 def hint_of(dim: Dim) -> int | None:

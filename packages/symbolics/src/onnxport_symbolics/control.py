@@ -13,8 +13,9 @@ from onnxport_ir.types import AnyType
 
 from onnxport_symbolics.binder import Lowered
 from onnxport_symbolics.emitter import Scope
-from onnxport_symbolics.layouts import Layout, Planner, leaves, pack, unpack
+from onnxport_symbolics.layouts import Layout, leaves, pack, unpack
 from onnxport_symbolics.loops import known_bool, lower_loop, outputs_of
+from onnxport_symbolics.planner import Planner
 from onnxport_symbolics.script_lists import LISTS
 from onnxport_symbolics.structures import UNINITIALIZED, ListCell, ModelRaises, entangle, holding
 
@@ -44,7 +45,7 @@ def lower_if(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...]:
         return _inline(lowering, eqn.blocks[0 if known else 1])
     if not isinstance(condition, Value):
         raise lowering.op.refuse(f"a condition that is no tensor: {condition!r}")
-    branches = []
+    branches, sizes = [], lowering.op.unknown_sizes.count
     for position, (block, name) in enumerate(zip(eqn.blocks, ("then", "else"), strict=True)):
         try:
             if _only_raises(block):
@@ -54,7 +55,7 @@ def lower_if(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...]:
             # ONNX cannot raise: where the condition holds, the other branch is computed although torch would raise.
             return _inline(lowering, eqn.blocks[1 - position])
     lowering.op.place = eqn.place
-    return _join(lowering, eqn, condition, branches)
+    return _join(lowering, eqn, condition, branches, Planner(lowering.op, "branches", sizes))
 
 
 def _inline(lowering: Lowering, block: Block) -> tuple[Lowered, ...]:
@@ -82,9 +83,10 @@ def _branch(lowering: Lowering, block: Block, name: str) -> _Branch:
     return _Branch(scope, results, lists)
 
 
-def _join(lowering: Lowering, eqn: Eqn, condition: Value, branches: Sequence[_Branch]) -> tuple[Lowered, ...]:
+def _join(
+    lowering: Lowering, eqn: Eqn, condition: Value, branches: Sequence[_Branch], planner: Planner
+) -> tuple[Lowered, ...]:
     op, depth = lowering.op, lowering.op.depth
-    planner = Planner(op, "branches")
     results: list[Lowered] = [None] * len(eqn.outputs)
     wanted: dict[int, Layout] = {}
     for index, var in enumerate(eqn.outputs):

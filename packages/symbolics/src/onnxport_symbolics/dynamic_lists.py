@@ -1,4 +1,4 @@
-"""Lists whose length depends on the input: sequences of tensors, and vectors of numbers.
+"""Lists whose length depends on the input: sequences of tensors, vectors of numbers, and tensors side by side in one.
 
 ONNX can put one element into a sequence, take one out and read one; everything else is a loop of that.
 """
@@ -49,6 +49,13 @@ def joined(op: Op, left: Value, right: Value) -> Value:
     return _appended(op, left, right, _positions(op, right), _both(op, _element(left), _element(right)))
 
 
+def of_rows(op: Op, rows: Value) -> Value:
+    """A sequence of the parts of a tensor along its first axis."""
+    element = TensorType(rows.dtype, rows.shape and rows.shape[1:])
+    start = op.SequenceEmpty(dtype=element.dtype or DType.FLOAT32)
+    return _appended(op, start, rows, _positions(op, rows), element)
+
+
 def part(op: Op, items: Value, start: Int | None, end: Int | None, step: Int) -> Value:
     """``items[start:end:step]``."""
     if isinstance(step, Value):
@@ -63,10 +70,10 @@ def part(op: Op, items: Value, start: Int | None, end: Int | None, step: Int) ->
 
 def repeated(op: Op, items: Value, count: Int) -> Value:
     """``items * count``."""
-    source = _positions(op, items) if items.is_sequence else items
+    is_vector = items.rank == 1 and not items.is_sequence
     times = op.Max(op.scalar(count, DType.INT64), op.const(0))
-    found = op.Tile(source, op.Reshape(times, [1]))
-    return chosen(op, items, found) if items.is_sequence else found
+    found = op.Tile(items if is_vector else _positions(op, items), op.Reshape(times, [1]))
+    return found if is_vector else chosen(op, items, found)
 
 
 def without(op: Op, items: Value, index: Int) -> Value:
@@ -78,7 +85,7 @@ def without(op: Op, items: Value, index: Int) -> Value:
 
 
 def inserted(op: Op, items: Value, index: Int, item: Value) -> Value:
-    """The list with a new element before an index; for numbers ``item`` is a vector of one."""
+    """The list with a new element before an index; ``item`` has an axis for the elements where ``items`` has one."""
     at = clamped(op, index, length_of(op, items))
     if items.is_sequence:
         return op.SequenceInsert(items, item, at)
@@ -137,7 +144,8 @@ def _appended(op: Op, start: Value, items: Value, positions: Value, element: Ten
     counter, flag = Value(TensorType(DType.INT64, ())), Value(TensorType(DType.BOOL, ()))
     carried = Value(kind)
     with op.body([counter, flag, carried], name="elements") as body:
-        item = op.SequenceAt(items, op.Gather(positions, counter))
+        place = op.Gather(positions, counter)
+        item = op.SequenceAt(items, place) if items.is_sequence else op.Gather(items, place)
         longer = op.retype(op.SequenceInsert(carried, item), kind)
         body.outputs = [op.own(flag), op.own(longer)]
     trips = op.scalar(length_of(op, positions), DType.INT64)

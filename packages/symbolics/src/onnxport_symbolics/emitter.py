@@ -133,6 +133,11 @@ class Emitter:
                 return scope.sizes[dim]
         return None
 
+    def visible_inputs(self) -> Iterator[Value]:
+        """The inputs of the open blocks, those of the graph first."""
+        for scope in self._scopes:
+            yield from scope.block.inputs
+
     def note_size(self, dim: SymDim, value: Value) -> None:
         """Remember that ``value`` holds ``dim``."""
         self._scopes[-1].sizes.setdefault(dim, value)

@@ -10,12 +10,24 @@ from typing import TYPE_CHECKING
 from onnxport_ir import DType, Eqn, SequenceType, TensorType, Value
 from onnxport_ir.captured import Block as CapturedBlock
 from onnxport_ir.errors import LoweringError
+from onnxport_ir.types import AnyType
 
 from onnxport_symbolics.binder import Lowered
 from onnxport_symbolics.emitter import Scope
-from onnxport_symbolics.layouts import AsList, InColumns, Known, Layout, Leaf, Planner, leaves, pack, unpack
+from onnxport_symbolics.layouts import AsList, InColumns, Known, Layout, Leaf, Stacked, leaves, pack, unpack
 from onnxport_symbolics.op import Op
-from onnxport_symbolics.structures import UNINITIALIZED, ListCell, ModelRaises, cells_of, entangle, holding, sources_of
+from onnxport_symbolics.planner import Planner
+from onnxport_symbolics.scans import Scan, collected, fits, proposed, scanned
+from onnxport_symbolics.structures import (
+    UNINITIALIZED,
+    ListCell,
+    ModelRaises,
+    ReadWhileGrowing,
+    cells_of,
+    entangle,
+    holding,
+    sources_of,
+)
 
 if TYPE_CHECKING:
     from onnxport_symbolics.lower import Lowering
@@ -135,14 +147,17 @@ class _Kept:
         self.op = lowering.op
         self.eqn = eqn
         self.body: CapturedBlock = eqn.blocks[0]
-        self.carried = carried
+        self.carried = [self._as_list(value, var.type) for value, var in zip(carried, eqn.outputs, strict=True)]
         self.keeps_lengths = keeps_lengths
-        self.planner = Planner(lowering.op, "turns of a loop")
+        self.planner = Planner(lowering.op, "turns of a loop", lowering.op.unknown_sizes.count)
         self.layouts = [self._assumed(index) for index in range(len(carried))]
         self.lists: dict[ListCell, Layout] = {}
         # The lists from outside that a carried list may be from the second turn on, and which two may be one.
         self.others: list[frozenset[ListCell]] = [frozenset()] * len(carried)
         self.pairs: frozenset[tuple[int, int]] = frozenset()
+        # The lists, by place among the carried values or themselves, to which the loop does nothing but append.
+        self.scans: dict[int | ListCell, Scan] = {}
+        self.never: set[int | ListCell] = set()
 
     def lower(self, turns: Lowered, condition: Lowered) -> tuple[Lowered, ...]:
         """Emit the loop.
@@ -151,20 +166,67 @@ class _Kept:
             LoweringError: if ONNX's Loop cannot express it.
         """
         lowering, op = self.lowering, self.op
-        before = len(lowering.refusals)
-        for _ in range(_MOST_ROUNDS):
+        before, rounds = len(lowering.refusals), 0
+        while True:
             del lowering.refusals[before:]
-            turn = self._turn()
-            if not self._loosened(turn):
+            turn, is_settled = self._round(before)
+            if turn is not None and is_settled:
                 break
-            if self.keeps_lengths and any(map(_grows, (*self.layouts, *self.lists.values()))):
+            rounds += turn is not None
+            if rounds == _MOST_ROUNDS:
+                raise op.refuse("a loop whose carried values take ever new types")
+            if self.keeps_lengths and (self.scans or any(map(_grows, (*self.layouts, *self.lists.values())))):
                 raise op.refuse("a loop that makes a list longer or shorter")
-        else:
-            raise op.refuse("a loop whose carried values take ever new types")
         if len(lowering.refusals) > before:
             return lowering.poisoned(self.eqn)
         op.place = self.eqn.place
         return self._emit(turn, turns, condition)
+
+    def _round(self, before: int) -> tuple[_Turn | None, bool]:
+        """One turn, and whether it gives what was assumed; no turn if it does more to a list than to append to it."""
+        try:
+            turn = self._turn()
+            is_settled = not self._loosened(turn)
+            owners = set()
+        except ReadWhileGrowing as error:
+            turn, is_settled, owners = None, False, {error.owner}
+            if not self._give_up(owners):
+                raise
+            return None, False
+        errors = (refusal.error for refusal in self.lowering.refusals[before:])
+        owners = {error.owner for error in errors if isinstance(error, ReadWhileGrowing)}
+        return (None, False) if self._give_up(owners) else (turn, is_settled)
+
+    def _give_up(self, owners: set[object]) -> bool:
+        """Carry lists that were taken for scanned ones; whether there are any."""
+        found = [slot for slot, scan in self.scans.items() if scan.growing.owner in owners]
+        for slot in found:
+            self.never.add(slot)
+            del self.scans[slot]
+            if isinstance(slot, ListCell):
+                self.lists.pop(slot, None)
+            else:
+                self.layouts[slot] = Known(self.carried[slot])
+        return bool(found)
+
+    def _scans(self, slot: int | ListCell, cell: ListCell, end: Lowered) -> Layout | None:
+        """The layout of a list that is only appended to; None for others."""
+        scan = self.scans.get(slot)
+        if scan is None:
+            scan = None if slot in self.never else proposed(cell, end)
+            if scan is not None:
+                self.scans[slot] = scan
+        else:
+            added = scan.added(end)
+            if added is None or not fits(self.planner, scan, added, scan.element):
+                raise ReadWhileGrowing(scan.growing.owner)
+        return None if scan is None else Known(scan.growing)
+
+    def _as_list(self, value: Lowered, kind: AnyType) -> Lowered:
+        """A list that has no name yet is one like others."""
+        if isinstance(value, tuple) and isinstance(kind, SequenceType):
+            return ListCell(value, kind.element, self.op.depth)
+        return value
 
     def _assumed(self, index: int) -> Layout:
         formal, out = self.body.inputs[1 + index], self.body.outputs[1 + index]
@@ -205,6 +267,11 @@ class _Kept:
             if isinstance(layout, Known) and (end is layout.lowered or layout.lowered is UNINITIALIZED):
                 continue
             is_list = isinstance(layout, Known) and isinstance(layout.lowered, ListCell)
+            if is_list or index in self.scans:
+                found = self._scans(index, self.carried[index], end)
+                if found is not None:
+                    self.layouts[index] = AsList(found, self.carried[index].element)
+                    continue
             start = planner.layout(self.carried[index], kind, changes=True) if is_list else layout
             if not self.lowering.is_poisoned(end):
                 with holding(turn.lists):
@@ -214,6 +281,11 @@ class _Kept:
         for cell, content in turn.lists.items():
             kind = SequenceType(cell.element)
             known = self.lists.get(cell)
+            if known is None or cell in self.scans:
+                found = self._scans(cell, cell, content)
+                if found is not None:
+                    self.lists[cell] = found
+                    continue
             before = known or planner.layout(cell.content, kind, changes=True)
             if not self.lowering.is_poisoned(content):
                 with holding(turn.lists):
@@ -245,20 +317,41 @@ class _Kept:
         types = [self.planner.outside(leaf) for layout in layouts for leaf in leaves(layout)]
         with op.inside(turn.scope) as body, holding(turn.lists):
             ends = [*turn.ends, *(turn.lists[cell] for cell in self.lists)]
+            slots = [*range(len(turn.ends)), *self.lists]
+            scans = [
+                (scan, scan.added(end) or ())
+                for slot, end in zip(slots, ends, strict=True)
+                if (scan := self.scans.get(slot)) is not None
+            ]
             last = [value for way in zip(layouts, ends, strict=True) for value in pack(op, *way)]
-            body.outputs = outputs_of(op, [op.scalar(turn.condition, DType.BOOL), *last])
+            rows = [value for scan, added in scans for value in scanned(op, added, scan.element)]
+            body.outputs = outputs_of(op, [op.scalar(turn.condition, DType.BOOL), *last, *rows])
         starts = [*self.carried, *(cell.content for cell in self.lists)]
         first = [value for way in zip(layouts, starts, strict=True) for value in pack(op, *way)]
         values: Iterator[Value] = iter(())
-        if types:
-            found = op.multi("Loop", len(types), *self._bounds(turn, turns, condition), *first, body=turn.scope.block)
-            values = iter([op.retype(value, kind) for value, kind in zip(found, types, strict=True)])
+        contents: dict[int | ListCell, Lowered] = {}
+        if types or rows:
+            limit, goes_on = self._bounds(turn, turns, condition)
+            if not first and goes_on is None:
+                # An input can be left out only before others.
+                goes_on = op.const(True)
+            results_count = len(types) + len(rows)
+            found = op.multi("Loop", results_count, limit, goes_on, *first, body=turn.scope.block)
+            values = iter([op.retype(value, kind) for value, kind in zip(found, types, strict=False)])
+            outputs = iter(found[len(types) :])
+            of_slots = (slot for slot in slots if slot in self.scans)
+            for slot, (scan, added) in zip(of_slots, scans, strict=True):
+                contents[slot] = collected(self.planner, scan.before, scan.element, added, outputs)
         results = tuple(unpack(layout, values, depth) for layout in self.layouts)
+        for index, result in enumerate(results):
+            if index in contents:
+                result.content = contents[index]
         changed = [index for index, layout in enumerate(self.layouts) if not isinstance(layout, Known)]
         ways = [(self.carried[index], turn.ends[index], *self.others[index]) for index in changed]
         entangle([results[index] for index in changed], ways, depth)
         for cell, layout in self.lists.items():
-            lowering.restore(cell, unpack(layout, values, depth))
+            content = unpack(layout, values, depth)
+            lowering.restore(cell, contents.get(cell, content))
         return results
 
     def _bounds(self, turn: _Turn, turns: Lowered, condition: Lowered) -> tuple[Value | None, Value | None]:
@@ -273,4 +366,4 @@ def _grows(layout: Layout) -> bool:
     """Whether a list is carried whose length is not known."""
     if isinstance(layout, AsList):
         return isinstance(layout.content, Leaf | InColumns) or _grows(layout.content)
-    return isinstance(layout, Leaf) and layout.is_list
+    return isinstance(layout, Stacked) or (isinstance(layout, Leaf) and layout.is_list)

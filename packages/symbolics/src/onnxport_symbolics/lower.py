@@ -55,6 +55,7 @@ from onnxport_symbolics.structures import (
     ListCell,
     Maybe,
     ModelRaises,
+    Pieces,
     Poisoned,
     contents,
     contents_once,
@@ -296,7 +297,7 @@ class Lowering:
 
     def is_poisoned(self, lowered: Lowered) -> bool:
         """Whether a value is, or holds, the result of an equation that was refused."""
-        return self._has_stand_ins and _is_poisoned(contents(lowered))
+        return self._has_stand_ins and _is_poisoned(lowered)
 
     def poisoned(self, eqn: Eqn, count: int | None = None) -> tuple[Lowered, ...]:
         """Stands for the results of an equation that cannot be lowered."""
@@ -306,7 +307,7 @@ class Lowering:
     def _as_list(self, result: Lowered, kind: AnyType) -> Lowered:
         if not isinstance(kind, SequenceType):
             return result
-        is_list = isinstance(result, tuple | Columns) or (isinstance(result, Value) and is_list_value(result))
+        is_list = isinstance(result, tuple | Columns | Pieces) or (isinstance(result, Value) and is_list_value(result))
         return ListCell(result, kind.element, self.op.depth) if is_list else result
 
     def as_value(self, lowered: Lowered, var_type: AnyType | None = None) -> Value:
@@ -325,7 +326,7 @@ class Lowering:
         if isinstance(lowered, bool | int | float):
             kind = var_type.kind if isinstance(var_type, ScalarType) else type(lowered).__name__
             return self.op.const(lowered, scalar_dtype(kind))
-        if isinstance(lowered, tuple) and isinstance(var_type, SequenceType):
+        if isinstance(lowered, tuple | Pieces) and isinstance(var_type, SequenceType):
             return as_content(self.op, contents(lowered), var_type.element)
         if isinstance(lowered, QuantizedValue):
             raise self.op.refuse("a quantised tensor as an output", "Return dequantize() of it.")
@@ -486,6 +487,8 @@ def used_variables(graph: CapturedGraph) -> frozenset[Var]:
 
 
 def _is_poisoned(lowered: Lowered) -> bool:
+    if isinstance(lowered, ListCell):
+        return _is_poisoned(lowered.content)
     if isinstance(lowered, tuple):
         return any(map(_is_poisoned, lowered))
     return isinstance(lowered, Poisoned)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnxport_ir import Block, Dim, DType, SymDim, Value
+from onnxport_ir import Block, Dim, DimSource, DType, SymDim, Value
 from onnxport_ir.errors import InternalError, NeedsOpset, Place, UnsupportedCase
 from onnxport_ir.rules.contents import contents
 from onnxport_ir.types import AnyType, ValueType
@@ -211,6 +211,16 @@ class Op:
             self._emitter.note_size(size, known)
         return known
 
+    def visible_size(self, size: SymDim) -> Int | None:
+        """A size that some visible tensor is known to have; None if it is not found."""
+        known = self._emitter.size_value(size)
+        if known is not None:
+            return known
+        for value in self._emitter.visible_inputs():
+            if value.shape is not None and size in value.shape:
+                return self.dim(value, value.shape.index(size))
+        return None
+
     def dims(self, value: Value) -> list[Int]:
         """The sizes of all axes, as :meth:`dim` gives them."""
         return [self.dim(value, axis) for axis in range(self.rank(value))]
@@ -276,6 +286,11 @@ class Op:
         """Let what is emitted reuse no earlier node, nor be reused afterwards."""
         with self._emitter.alone():
             yield
+
+    @property
+    def unknown_sizes(self) -> DimSource:
+        """What gives out the sizes of which nothing is known."""
+        return self._emitter.dims
 
     @property
     def folds_weights(self) -> bool:

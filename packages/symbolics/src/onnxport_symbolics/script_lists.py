@@ -9,14 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from onnxport_ir import DType, Eqn, ScalarType, Value
+from onnxport_ir import DType, Eqn, ScalarType, TensorType, Value
 from onnxport_ir.errors import LoweringError, NeedsStatic
 from onnxport_ir.types import AnyType, TupleType, scalar_dtype
 
-from onnxport_symbolics import dynamic_lists
+from onnxport_symbolics import dynamic_lists, stacked_lists
 from onnxport_symbolics.binder import Lowered
 from onnxport_symbolics.op import Int, Op
-from onnxport_symbolics.structures import Columns, ListCell, as_sequence, as_vector, columns_of, contents, contents_once
+from onnxport_symbolics.structures import (
+    Columns,
+    Growing,
+    ListCell,
+    Pieces,
+    ReadWhileGrowing,
+    as_sequence,
+    as_vector,
+    columns_of,
+    contents,
+    contents_once,
+)
 
 if TYPE_CHECKING:
     from onnxport_symbolics.lower import Lowering
@@ -52,11 +63,25 @@ def as_content(op: Op, content: Lowered, element: AnyType) -> Value:
     """
     if isinstance(content, Value):
         return content
+    if isinstance(content, Pieces):
+        return stacked_lists.as_sequence(op, content)
     if isinstance(element, ScalarType):
         return as_vector(op, contents(content), _scalar_dtype(op, element))
-    if isinstance(content, Columns) or any(isinstance(item, ListCell | tuple) or item is None for item in content):
+    if isinstance(content, Columns) or any(map(_is_no_tensor, content)):
         raise NeedsStatic("an index into a list of lists, tuples or None that depends on the input", where=op.place)
     return as_sequence(op, content, None)
+
+
+def _as_pieces(op: Op, content: Lowered, element: AnyType) -> Lowered:
+    """A list of tensors of one shape in one tensor, where the target opset has no loops with sequences."""
+    is_plain = isinstance(content, tuple) and isinstance(element, TensorType) and content
+    if not is_plain or stacked_lists.carries_sequences(op) or any(map(_is_no_tensor, content)):
+        return content
+    return content if stacked_lists.common_type(op, content) is None else Pieces(content)
+
+
+def _is_no_tensor(item: Lowered) -> bool:
+    return isinstance(item, ListCell | tuple) or item is None
 
 
 def by_columns(items: Lowered, element: TupleType, change: Callable[[Lowered, AnyType, int], Lowered]) -> Columns:
@@ -67,8 +92,11 @@ def by_columns(items: Lowered, element: TupleType, change: Callable[[Lowered, An
 
 def part_of(
     op: Op, items: Lowered, bounds: tuple[Int | None, Int | None], step: Int, element: AnyType
-) -> Value | Columns:
+) -> Value | Columns | Pieces:
     """A part of a list whose length, or that of the part, depends on the input."""
+    items = _as_pieces(op, items, element)
+    if isinstance(items, Pieces):
+        return stacked_lists.part_of(op, items, bounds, step)
     if isinstance(element, TupleType):
         return by_columns(items, element, lambda part, kind, _: part_of(op, part, bounds, step, kind))
     return dynamic_lists.part(op, as_content(op, items, element), *bounds, step)
@@ -90,7 +118,7 @@ def _vector(op: Op, cell: ListCell, number: Lowered) -> Value:
 
 
 def _tensor(op: Op, item: Lowered) -> Value:
-    if isinstance(item, ListCell | tuple) or item is None:
+    if _is_no_tensor(item):
         raise op.refuse("a list of lists, tuples or None whose length depends on the input")
     return as_sequence_item(op, item)
 
@@ -135,6 +163,10 @@ def joined(op: Op, left: Lowered, right: Lowered, element: AnyType) -> Lowered:
         return by_columns(left, element, lambda part, kind, index: joined(op, part, others[index], kind))
     if isinstance(left, tuple) and isinstance(right, tuple):
         return (*left, *right)
+    pieces = [side.items if isinstance(side, Pieces) else side for side in (left, right)]
+    if (isinstance(left, Pieces) or isinstance(right, Pieces)) and all(isinstance(part, tuple) for part in pieces):
+        return Pieces((*pieces[0], *pieces[1]))
+    left, right = (as_content(op, side, element) if isinstance(side, Pieces) else side for side in (left, right))
     if isinstance(element, ScalarType):
         return op.Concat(*(as_content(op, side, element) for side in (left, right)), axis=0)
     if isinstance(right, tuple):
@@ -202,6 +234,9 @@ def repeated(op: Op, items: Lowered, count: Lowered, element: AnyType) -> Lowere
     """A list that many times."""
     if isinstance(items, tuple) and not isinstance(count, Value):
         return items * count
+    items = _as_pieces(op, items, element)
+    if isinstance(items, Pieces):
+        return stacked_lists.repeated(op, items, count)
     if isinstance(element, TupleType):
         return by_columns(items, element, lambda part, kind, _: repeated(op, part, count, kind))
     return dynamic_lists.repeated(op, as_content(op, items, element), count)
@@ -285,7 +320,14 @@ _ITEMS: dict[_Write, int] = {_append: 0, _insert: 1, _set_item: 1, _extend: 0}
 def _written(op: Op, write: _Write, cell: ListCell, args: tuple[Lowered, ...]) -> tuple[Lowered, Lowered]:
     """What a list holds after a write, and the result; a list of tuples in columns is written column by column."""
     content, kinds = cell.content, cell.element
-    is_open = isinstance(content, tuple) and any(isinstance(arg, Value) and arg.const is None for arg in args[:-1])
+    indices = args[:1] if write in (_pop, _delete) else args[:-1]
+    is_open = isinstance(content, tuple) and any(isinstance(arg, Value) and arg.const is None for arg in indices)
+    if isinstance(content, Growing):
+        return _grown(write, content, args), cell
+    if is_open and write in (_insert, _pop, _set_item, _delete):
+        content = _as_pieces(op, content, kinds)
+    if isinstance(content, Pieces):
+        return _written_to_pieces(op, write, cell, content, args)
     if not isinstance(kinds, TupleType) or not (isinstance(content, Columns) or (is_open and write is _set_item)):
         return write(op, cell, args)
     count, place = len(kinds.elements), _ITEMS.get(write)
@@ -306,6 +348,46 @@ def _written(op: Op, write: _Write, cell: ListCell, args: tuple[Lowered, ...]) -
     return contents_after, None if write is _delete else cell
 
 
+def _grown(write: _Write, content: Growing, args: tuple[Lowered, ...]) -> Growing:
+    """What a loop that does nothing but append has appended."""
+    added = args if write is _append else contents_once(args[0]) if write is _extend else None
+    if isinstance(added, Pieces):
+        added = added.items
+    if not isinstance(added, tuple):
+        raise ReadWhileGrowing(content.owner)
+    return Growing(content.owner, (*content.added, *added))
+
+
+def _written_to_pieces(
+    op: Op, write: _Write, cell: ListCell, pieces: Pieces, args: tuple[Lowered, ...]
+) -> tuple[Lowered, Lowered]:
+    """What a list holds after a write, and the result, where some elements stand in one tensor."""
+    if write is _append:
+        return Pieces((*pieces.items, _tensor(op, args[0]))), cell
+    if write is _reverse:
+        return stacked_lists.backwards(op, pieces), cell
+    if write is _pop:
+        return stacked_lists.without(op, pieces, args[0] if args else -1)
+    if write is _delete:
+        return stacked_lists.without(op, pieces, args[0])[0], None
+    if write is _insert:
+        return stacked_lists.inserted(op, pieces, args[0], _tensor(op, args[1])), cell
+    if write is _set_item:
+        return stacked_lists.replaced(op, pieces, args[0], _tensor(op, args[1])), cell
+    if write in (_extend, _repeat, _clear):
+        return write(op, cell, args)
+    raise op.refuse("a list of tensors that is sorted, or searched for one")
+
+
+def _joined(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...] | None:
+    """``xs + ys`` of a list that a loop appends to is that list with more appended."""
+    cell = lowering.raw(eqn.args[0])
+    if not isinstance(cell, ListCell) or not isinstance(cell.content, Growing):
+        return None
+    content = _grown(_extend, cell.content, (lowering.raw(eqn.args[1]),))
+    return (ListCell(content, cell.element, lowering.op.depth),)
+
+
 def _construct(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...]:
     """A list or tuple of known length."""
     return (tuple(lowering.raw(arg) for arg in eqn.args),)
@@ -314,6 +396,7 @@ def _construct(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...]:
 #: The equations on lists that need more than their arguments' values.
 LISTS: dict[str, Callable[[Lowering, Eqn], tuple[Lowered, ...] | None]] = {
     **dict.fromkeys(_WRITES, _write),
+    "aten::add": _joined,
     "prim::ListConstruct": _construct,
     "prim::TupleConstruct": _construct,
 }

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from onnxport_ir import DType, TensorLiteral, Value
-from onnxport_ir.errors import LoweringError
+from onnxport_ir.errors import LoweringError, UnsupportedCase
 from onnxport_ir.types import AnyType
 
 from onnxport_symbolics.binder import Lowered
@@ -24,8 +24,8 @@ class ListCell:
     """A list of the script language; who holds the list sees what others write to it.
 
     Attributes:
-        content: a tuple where the length is known; else an ONNX sequence, a tensor of rank 1 for numbers, or
-            :class:`Columns` for tuples.
+        content: a tuple where the length is known; else an ONNX sequence or :class:`Pieces` for tensors, a tensor of
+            rank 1 for numbers, or :class:`Columns` for tuples; :class:`Growing` in the body of a loop that appends.
         element: the type of the elements.
         depth: how many blocks are around the place where it was made.
         twins: lists that may be this one under another name: a write to one leaves the content of the others open.
@@ -46,6 +46,53 @@ class Columns:
     """
 
     parts: tuple[Lowered, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Some elements of a list, side by side in one tensor.
+
+    Attributes:
+        value: the tensor: (count, ...), where the rest is the shape of each element.
+    """
+
+    value: Value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pieces:
+    """The content of a list of tensors of which some elements stand in one tensor.
+
+    Attributes:
+        items: elements, and :class:`Rows` of them, in their order.
+    """
+
+    items: tuple[Lowered, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Growing:
+    """The content of a list in the body of a loop that does nothing but append to it.
+
+    Attributes:
+        owner: stands for the list and the loop.
+        added: what this turn has appended so far: elements, and :class:`Rows` of an inner loop.
+    """
+
+    owner: object
+    added: tuple[Lowered, ...] = ()
+
+
+class ReadWhileGrowing(UnsupportedCase):
+    """A list was looked at, or changed otherwise, in a loop that is supposed to append to it only.
+
+    Attributes:
+        owner: as in :class:`Growing`.
+    """
+
+    def __init__(self, owner: object) -> None:
+        super().__init__("a list that a loop appends to and reads")
+        self.owner = owner
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,9 +139,13 @@ def is_list_value(value: Value) -> bool:
 
 
 def contents(lowered: Lowered) -> Lowered:
-    """A value with its lists replaced by what they hold at present."""
+    """A value with its lists replaced by what they hold at present.
+
+    Raises:
+        ReadWhileGrowing: of a list of which that is not known.
+    """
     if isinstance(lowered, ListCell):
-        return contents(lowered.content)
+        return contents(contents_once(lowered))
     if isinstance(lowered, tuple):
         return tuple(contents(item) for item in lowered)
     return lowered
@@ -110,8 +161,16 @@ def raise_refused(lowered: Lowered) -> None:
 
 
 def contents_once(lowered: Lowered) -> Lowered:
-    """The content of a list; anything else as it is."""
-    return lowered.content if isinstance(lowered, ListCell) else lowered
+    """The content of a list; anything else as it is.
+
+    Raises:
+        ReadWhileGrowing: of a list of which that is not known.
+    """
+    if not isinstance(lowered, ListCell):
+        return lowered
+    if isinstance(lowered.content, Growing):
+        raise ReadWhileGrowing(lowered.content.owner)
+    return lowered.content
 
 
 def as_tensors(op: Op, items: tuple[Lowered, ...], dtype: DType | None = None) -> list[Value]:

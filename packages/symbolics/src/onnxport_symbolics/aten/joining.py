@@ -9,11 +9,13 @@ import numpy as np
 from onnxport_ir import DType, Value
 from onnxport_ir.errors import NeedsStatic
 
+from onnxport_symbolics import stacked_lists
 from onnxport_symbolics.integers import mul
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.promote import promote, result_dtype
 from onnxport_symbolics.registry import aten
-from onnxport_symbolics.shaping import broadcast_shape, expand_to, flatten_all, full, reshape, unsqueeze
+from onnxport_symbolics.shaping import broadcast_shape, expand_to, flatten_all, full, move_axis, reshape, unsqueeze
+from onnxport_symbolics.structures import Pieces
 
 
 def tensor_list(op: Op, tensors: object) -> list[Value]:
@@ -22,6 +24,8 @@ def tensor_list(op: Op, tensors: object) -> list[Value]:
     Raises:
         NeedsStatic: if the list exists only when the model runs.
     """
+    if isinstance(tensors, Pieces):
+        tensors = stacked_lists.known_elements(op, tensors)
     if not isinstance(tensors, tuple | list):
         raise NeedsStatic("a list of tensors whose length depends on the input", where=op.place)
     result = []
@@ -49,6 +53,8 @@ def cat(op: Op, tensors: object, dim: int) -> Value:
     """cat(Tensor[] tensors, int dim=0) -> Tensor"""
     if isinstance(tensors, Value) and tensors.is_sequence:
         return op.ConcatFromSequence(tensors, axis=dim)
+    if isinstance(tensors, Pieces):
+        tensors = stacked_lists.concatenated(op, tensors, dim)
     items = tensor_list(op, tensors)
     dtype = result_dtype(op, *items)
     # For history's sake torch lets a tensor of shape (0,) stand beside tensors of any rank, and skips it.
@@ -64,6 +70,8 @@ def stack(op: Op, tensors: object, dim: int) -> Value:
     """stack(Tensor[] tensors, int dim=0) -> Tensor"""
     if isinstance(tensors, Value) and tensors.is_sequence:
         return op.ConcatFromSequence(tensors, axis=dim, new_axis=1)
+    if isinstance(tensors, Pieces):
+        return move_axis(op, join(op, stacked_lists.as_rows(op, tensors.items), 0), 0, dim)
     items = tensor_list(op, tensors)
     dtype = result_dtype(op, *items)
     return join(op, [unsqueeze(op, op.cast(item, dtype), [dim]) for item in items], dim)

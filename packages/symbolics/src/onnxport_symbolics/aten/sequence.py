@@ -6,12 +6,12 @@ from onnxport_ir import DType, ScalarType, SequenceType, TensorLiteral, TensorTy
 from onnxport_ir.errors import NeedsStatic
 from onnxport_ir.types import AnyType, TupleType, scalar_dtype
 
-from onnxport_symbolics import dynamic_lists
+from onnxport_symbolics import dynamic_lists, stacked_lists
 from onnxport_symbolics.aten import slicing
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten, prim
 from onnxport_symbolics.script_lists import as_content, joined, part_of, repeated, sorted_items
-from onnxport_symbolics.structures import Columns, as_sequence, as_vector, columns_of
+from onnxport_symbolics.structures import Columns, Pieces, as_sequence, as_vector, columns_of
 
 
 def elements(op: Op, items: object) -> tuple[object, ...]:
@@ -20,6 +20,8 @@ def elements(op: Op, items: object) -> tuple[object, ...]:
     Raises:
         NeedsStatic: if the list has as many elements as the input decides.
     """
+    if isinstance(items, Pieces):
+        items = stacked_lists.known_elements(op, items)
     if isinstance(items, tuple | list):
         return tuple(items)
     if isinstance(items, Value) and items.rank == 1:
@@ -57,6 +59,8 @@ def tuple_index(op: Op, tup: object = None, i: int = 0) -> object:
 @aten("__getitem__.t", "select.t")
 def get_item(op: Op, list: object, idx: Int) -> object:
     """__getitem__.t(t[](a) list, int idx) -> t(*)"""
+    if isinstance(list, Pieces):
+        return stacked_lists.item_of(op, list, idx)
     if isinstance(list, Value) and list.is_sequence:
         return op.SequenceAt(list, op.scalar(idx, DType.INT64))
     if isinstance(list, Value) and list.rank == 1:
@@ -78,6 +82,9 @@ def _row(op: Op, rows: object, kind: TupleType, index: Int) -> tuple[object, ...
     for part, inner in zip(columns_of(rows, len(kind.elements)), kind.elements, strict=True):
         if isinstance(inner, TupleType):
             found.append(_row(op, part, inner, index))
+            continue
+        if isinstance(part, Pieces):
+            found.append(stacked_lists.item_of(op, part, index))
             continue
         items, where = as_content(op, part, inner), op.scalar(index, DType.INT64)
         found.append(op.SequenceAt(items, where) if items.is_sequence else op.Gather(items, where))
@@ -106,6 +113,8 @@ def length(op: Op, a: object = None, t: Value | None = None, s: str | None = Non
         return op.dim(t, 0)
     while isinstance(a, Columns):
         a = a.parts[0]
+    if isinstance(a, Pieces):
+        return stacked_lists.length_of(op, a)
     if isinstance(a, Value) and a.is_sequence:
         return op.SequenceLength(a)
     if isinstance(a, Value) and a.rank == 1:
