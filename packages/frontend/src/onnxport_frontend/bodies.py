@@ -141,22 +141,37 @@ class _Join:
             return self._tuple(left, right)
         if left is right or (isinstance(left, EnumMember) and left == right):
             return left
-        ways = (self.inliner.as_arg(left), self.inliner.as_arg(right))
-        for outputs, way in zip(self.outputs, ways, strict=True):
-            outputs.append(way)
-        if output is None:
-            variable = self.inliner.variable(_joined(*map(self.inliner.type_of, ways)))
-        else:
-            variable = self.inliner.typer.unknown(output)
+        if output is not None:
+            return self._typed(left, right, self.inliner.typer.unknown(output))
+        kind = _joined(self.inliner.type_of(left), self.inliner.type_of(right))
+        return self._typed(left, right, self.inliner.variable(kind))
+
+    def _typed(self, left: _Known, right: _Known, variable: Var) -> _Known:
+        """A value for which there is a variable. A tuple is its items, as each of them may have other names."""
+        kind = variable.type
+        if isinstance(kind, TupleType) and any(isinstance(way, tuple) for way in (left, right)):
+            sides = self._sides(left, right)
+            if sides is not None and all(len(side) == len(kind.elements) for side in sides):
+                items = zip(*sides, kind.elements, strict=True)
+                return tuple([self._typed(one, other, self.inliner.variable(item)) for one, other, item in items])
+        for outputs, way in zip(self.outputs, (left, right), strict=True):
+            outputs.append(self.inliner.as_arg(way))
         self.variables.append(variable)
         return variable
 
     def _tuple(self, left: _Known, right: _Known) -> _Known:
+        sides = self._sides(left, right)
+        if sides is None:
+            raise NotYetSupported("a tuple that is something else in another branch")
+        return tuple([self.value(*pair) for pair in zip(*sides, strict=True)])
+
+    def _sides(self, left: _Known, right: _Known) -> list[Sequence[_Known]] | None:
+        """The items of two tuples, one of which may be a value that nobody reads; None if they are no such."""
         length = len(left if isinstance(left, tuple) else right)
         sides = [[side] * length if self.inliner.is_uninitialized(side) else side for side in (left, right)]
         if any(not isinstance(side, (list, tuple)) or len(side) != length for side in sides):
-            raise NotYetSupported("a tuple that is something else in another branch")
-        return tuple(self.value(*pair) for pair in zip(*sides, strict=True))
+            return None
+        return sides
 
     def entries(self, record: Record) -> tuple[dict[Any, _Known], frozenset[Any]]:
         """What a record from outside holds afterwards, and the keys that it may or may not have."""

@@ -15,7 +15,7 @@ from onnxport_ir.errors import Place
 from onnxport_ir.types import AnyType, ScalarType
 
 from onnxport_frontend.emitting import Emitter, reshape_like, tensor_type
-from onnxport_frontend.storage import Base, Choice, Effects, Memory, Region, Spoiled, Way, tracked, untracked
+from onnxport_frontend.storage import Base, Choice, Effects, Memory, Nowhere, Region, Spoiled, Way, tracked, untracked
 from onnxport_frontend.views import Step
 
 #: A tensor that can be in more regions than this counts as one that can be anywhere.
@@ -115,10 +115,10 @@ class ChoosingMemory(Memory):
 
     def _value(self, way: Way, own: Arg, kind: AnyType, emit: Emitter, *, checked: bool) -> Arg:
         """What a way holds; ``own`` is the content of memory that has no other name."""
-        if way is None:
-            return own
         if isinstance(way, Region):
             return self.read(way, emit, checked=checked)
+        if not isinstance(way, Choice):
+            return own
         done = self._both(way, emit, lambda one: self._value(one, own, kind, emit, checked=checked))
         out = Var(kind)
         _branch(emit, way, [(one.eqns, (one.result,)) for one in done], (out,))
@@ -127,7 +127,7 @@ class ChoosingMemory(Memory):
     def _write_way(self, way: Way, value: Arg, emit: Emitter, what: str) -> None:
         if isinstance(way, Region):
             self.write(way, self._shaped(value, way, emit), emit, what)
-        elif way is not None:
+        elif isinstance(way, Choice):
             done = self._both(way, emit, lambda one: self._write_way(one, value, emit, what))
             results = {base: Var(base.root.type) for one in done for base in one.effects.contents}
             ends = [tuple([one.effects.contents.get(base, base.root.value) for base in results]) for one in done]
@@ -174,6 +174,8 @@ def _is_fresh(base: Base) -> bool:
 
 def joined(condition: Arg, left: Way, right: Way) -> Way:
     """One way or the other; a choice only if they differ."""
+    if isinstance(left, Nowhere) or isinstance(right, Nowhere):
+        return right if isinstance(left, Nowhere) else left
     return left if left is right else Choice(condition, (left, right))
 
 
@@ -200,6 +202,8 @@ class Origin:
     def _outer(self, region: Region) -> Way:
         base = region.base
         self._left -= 1
+        if base.is_void:
+            return Nowhere.NOWHERE
         if base.depth < self._memory.depth:
             return region
         if base.choice is not None and self._left >= 0:
@@ -213,11 +217,11 @@ class Origin:
         return joined(choice.condition, left, right)
 
     def _view(self, way: Way, region: Region) -> Way:
-        if way is None:
-            self.owns[region.base] = None
-            return None
         if isinstance(way, Choice):
             return self._through(way, region)
+        if not isinstance(way, Region):
+            self.owns[region.base] = None
+            return None
         for step, view in steps_to(region):
             way = self._memory.child(way, step, view.type)
         return self._outer(way)
@@ -237,7 +241,7 @@ def variables(way: Way) -> list[Var]:
     if isinstance(way, Choice):
         nested = [var for one in way.ways for var in variables(one)]
         return [*arg_vars(way.condition), *nested]
-    return view_variables(way) if way is not None else []
+    return view_variables(way) if isinstance(way, Region) else []
 
 
 def view_variables(region: Region) -> list[Var]:
@@ -285,11 +289,13 @@ class Exports:
 
 
 def _renamed(memory: Memory, way: Way, names: dict[Var, Var]) -> Way:
-    if way is None or not any(var in names for var in variables(way)):
+    if not any(var in names for var in variables(way)):
         return way
     if isinstance(way, Choice):
         left, right = [_renamed(memory, one, names) for one in way.ways]
         return joined(_renamed_arg(way.condition, names), left, right)
+    if not isinstance(way, Region):
+        return way
     region = way.base.root
     for step, view in steps_to(way):
         rest = tuple([_renamed_arg(arg, names) for arg in step.rest])
@@ -306,7 +312,7 @@ def _renamed_arg(arg: Arg, names: dict[Var, Var]) -> Arg:
 def chosen_from(flags: dict[Region, Var], *, may_own: bool) -> Way:
     """The region whose flag is set; if none is, memory without another name, or the last region if that cannot be."""
     regions = list(flags)
-    way: Way = None if may_own else regions.pop()
+    way: Way = None if may_own or not regions else regions.pop()
     for region in reversed(regions):
         way = Choice(flags[region], (region, way))
     return way

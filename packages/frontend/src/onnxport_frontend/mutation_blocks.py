@@ -11,7 +11,7 @@ from onnxport_ir.errors import UnsafeMutation
 from onnxport_ir.types import TensorType
 
 from onnxport_frontend.choices import ChoosingMemory, Exports, Origin, joined
-from onnxport_frontend.storage import Base, Choice, Effects, Handle, Region, Way, group
+from onnxport_frontend.storage import Base, Choice, Effects, Handle, Nowhere, Region, Way, group
 from onnxport_frontend.tensor_state import TensorState, is_tracked
 
 #: Reads the equations of a block.
@@ -35,6 +35,11 @@ class End:
     group: dict[Base, None]
     origin: Origin | None
     dtype: DType | None
+
+    @property
+    def is_void(self) -> bool:
+        """Whether nobody reads it."""
+        return self.region is not None and self.region.base.is_void
 
     def reach(self, *, exact: bool) -> Iterable[Base]:
         """The bases that may share its memory; if ``exact``, those of which the origin does not say when."""
@@ -101,8 +106,8 @@ def visit_if(state: TensorState, eqn: Eqn, run: Run) -> None:
     for position, out in enumerate(eqn.outputs):
         ends_here = [body.ends[position] for body in bodies]
         if position in ways:
-            is_strided = any(end.region is None or not end.region.is_contiguous for end in ends_here)
-            state.set_dtype(out, [end.dtype for end in ends_here])
+            is_strided = any(_is_strided(end) for end in ends_here if not end.is_void)
+            state.set_dtype(out, [end.dtype for end in ends_here if not end.is_void])
             bind_way(state, out, ways[position], is_strided=is_strided)
             for end in ends_here:
                 _relate_result(state, out, end.reach(exact=True))
@@ -134,6 +139,10 @@ def _is_same(state: TensorState, ends: Sequence[End]) -> bool:
     return first is not None and first.base.depth <= state.memory.depth and all(end.region is first for end in ends)
 
 
+def _is_strided(end: End) -> bool:
+    return end.region is None or not end.region.is_contiguous
+
+
 def slot_of(base: Base, regions: Sequence[Sequence[Region | None]]) -> int | None:
     """The output that is the whole base in each block, if there is one."""
     for position, candidates in enumerate(zip(*regions, strict=True)):
@@ -150,7 +159,7 @@ def _bind_result(state: TensorState, out: Var, ends: Sequence[End]) -> None:
         bind_same(state, out, region, [end.handle for end in ends])
         return
     # Before the tensor is asked for, as it is made with what is known then.
-    state.set_strided(out, any(end.region is None or not end.region.is_contiguous for end in ends))
+    state.set_strided(out, any(map(_is_strided, ends)))
     for end in ends:
         _relate_result(state, out, end.group)
 
@@ -161,6 +170,8 @@ def bind_way(state: TensorState, out: Var, way: Way, *, is_strided: bool) -> Non
         bind_same(state, out, way, [None])
         return
     state.set_strided(out, is_strided)
+    if isinstance(way, Nowhere):
+        state.handle(out).region.base.is_void = True
     if isinstance(way, Choice) and isinstance(state.memory, ChoosingMemory):
         state.memory.choose(state.handle(out).region, way)
 
@@ -259,7 +270,8 @@ def _end(state: TensorState, output: Arg) -> End:
         return End(None, None, found, None, None)
     handle = state.handle(output)
     origin = None
-    if isinstance(state.memory, ChoosingMemory) and isinstance(handle.region.type, TensorType):
+    is_one = isinstance(handle.region.type, TensorType) or handle.region.base.is_void
+    if isinstance(state.memory, ChoosingMemory) and is_one:
         origin = Origin(state.memory, handle.region)
     known = origin if origin is not None and origin.is_known else None
     return End(handle, handle.region, found, known, state.dtype_of(output))

@@ -10,7 +10,7 @@ from onnxport_ir.types import ScalarType, TensorType
 
 from onnxport_frontend.choices import ChoosingMemory, Origin, chosen_from, is_at, view_variables
 from onnxport_frontend.mutation_blocks import Body, Run, bind_same, bind_way, read_block, slot_of
-from onnxport_frontend.storage import Choice, Handle, Owner, Region, Spoiled
+from onnxport_frontend.storage import Handle, Owner, Region, Spoiled, regions_of
 from onnxport_frontend.tensor_state import TensorState, is_tracked
 
 #: A carried tensor that can be in more regions than this counts as one that can be anywhere.
@@ -95,7 +95,9 @@ class _Loop:
             first, out = self.initial[position], self.eqn.outputs[position]
             if position in self.facts.lost:
                 continue
-            if first is None or not all(isinstance(one.type, TensorType) for one in (out, first)):
+            if first is not None and first.base.is_void and isinstance(out.type, TensorType):
+                self.regions.setdefault(position, {})
+            elif first is None or not all(isinstance(one.type, TensorType) for one in (out, first)):
                 self.facts.lost[position] = None
             else:
                 self.regions.setdefault(position, {first: None})
@@ -173,9 +175,8 @@ class _Loop:
     def _covers(self, position: int, origin: Origin, defined: set[Var]) -> bool:
         """Whether a carried tensor ends where it was assumed to be; otherwise the body is read again."""
         known, is_known = self.regions[position], True
-        found = origin.way.regions if isinstance(origin.way, Choice) else [origin.way]
-        for region in found:
-            if region is None or region in known:
+        for region in regions_of(origin.way):
+            if region in known:
                 continue
             is_known = False
             if len(known) == _MOST_REGIONS or any(var in defined for var in view_variables(region)):

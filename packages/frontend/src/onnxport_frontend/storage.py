@@ -14,6 +14,7 @@ of these is then no loss, as the condition says what the choice holds (:mod:`onn
 
 from __future__ import annotations
 
+import enum
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -59,6 +60,7 @@ class Base:
         choice: the memory that it is in truth, where a condition decides that.
         choosers: the bases of whose choices it is a part.
         seen: the versions of the choice's parts that the content belongs to; None if it has to be asked for again.
+        is_void: whether nobody reads what it holds, as after a branch that has left the function.
         root: the region of the whole.
     """
 
@@ -71,6 +73,7 @@ class Base:
     choice: Choice | None = None
     choosers: dict[Base, None] = field(default_factory=dict)
     seen: tuple[int, ...] | None = None
+    is_void: bool = False
     root: Region = field(init=False)
 
 
@@ -124,8 +127,7 @@ class Choice:
     @property
     def regions(self) -> list[Region]:
         """The regions that it can be."""
-        nested = [way.regions if isinstance(way, Choice) else [way] for way in self.ways if way is not None]
-        return [region for regions in nested for region in regions]
+        return [region for way in self.ways for region in regions_of(way)]
 
     @property
     def may_own(self) -> bool:
@@ -133,8 +135,19 @@ class Choice:
         return any(way.may_own if isinstance(way, Choice) else way is None for way in self.ways)
 
 
+class Nowhere(enum.Enum):
+    """Where a value is that nobody reads."""
+
+    NOWHERE = enum.auto()
+
+
 #: Where a tensor is: in a region, where a condition says, or in memory that has no other name.
-Way = Region | Choice | None
+Way = Region | Choice | Nowhere | None
+
+
+def regions_of(way: Way) -> list[Region]:
+    """The regions that something can be in."""
+    return way.regions if isinstance(way, Choice) else [way] if isinstance(way, Region) else []
 
 
 @dataclass(slots=True, eq=False)

@@ -163,6 +163,14 @@ def _tuple_unpack(state: TensorState, eqn: Eqn) -> bool:
     return True
 
 
+def _uninitialized(state: TensorState, eqn: Eqn) -> bool:
+    state.emit_resolved(eqn, eqn.args)
+    for out in eqn.outputs:
+        if is_tracked(out):
+            state.handle(out).region.base.is_void = True
+    return True
+
+
 def _tuple_index(state: TensorState, eqn: Eqn) -> bool:
     items, index = state.tuple_items(eqn.args[0]), eqn.args[1]
     item = items[index] if items is not None and isinstance(index, int) and index < len(items) else None
@@ -229,6 +237,7 @@ _STRUCTURES: dict[str, Callable[[TensorState, Eqn], bool]] = {
     "prim::TupleConstruct": _tuple_construct,
     "prim::TupleUnpack": _tuple_unpack,
     "prim::TupleIndex": _tuple_index,
+    "prim::Uninitialized": _uninitialized,
     "prim::ListConstruct": _list_construct,
     "prim::unchecked_cast": _cast,
     "prim::ListUnpack": _list_unpack,
