@@ -175,3 +175,17 @@ def test_division_by_zero_is_not_made_up():
     with pytest.raises(ZeroDivisionError):
         floor_div(4, 0)
     assert exact_div(SymDim.named("a"), 0) is None
+
+
+def test_which_sizes_were_given_out_before():
+    source = DimSource()
+    early, count, late = source.unknown(), source.count, source.unknown()
+    named = SymDim.named("batch")
+    assert source.is_among_first(3, 0)
+    assert source.is_among_first(named * 2 + 1, 0)
+    assert source.is_among_first(floor_div(early - 1, 2) * named, count)
+    assert not source.is_among_first(floor_div(late - 1, 2) * named, count)
+    assert not source.is_among_first(early + late, count)
+    # What another stage has given out is not known here.
+    assert not source.is_among_first(DimSource("other").unknown(), count)
+    assert not source.is_among_first(SymDim.named("?inferred"), count)
