@@ -21,7 +21,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch.utils import _pytree as pytree
 
-from onnxport_frontend import _torch_private as private
+from onnxport_frontend import _torch_private as private, strides
 from onnxport_frontend.departures import AS_THE_EXAMPLE, Departures, listed, number, numbers_kept
 from onnxport_frontend.places import is_between, is_user_file
 from onnxport_frontend.watching import Watching
@@ -74,6 +74,7 @@ _CONSTANT = Conversion("constant", "Making a constant of a tensor", has_value=Fa
 _ITEM = Conversion("number", "Converting a tensor to a Python number")
 _LIST = Conversion("list", "Converting a tensor to a Python list", has_value=False)
 _LENGTH = Conversion("list", "Converting a tensor to a list of numbers", "sizes", has_value=False)
+_STRIDES = Conversion("stride", "Reading the strides of a tensor as Python integers", "sizes", has_value=False)
 _KEPT = frozenset({_ITEM, _LIST})
 
 #: The methods of a tensor that give something of Python's.
@@ -90,7 +91,7 @@ _METHODS = {
     "__contains__": Conversion("bool", "Looking for a value in a tensor", has_value=False),
     "__len__": Conversion("len", "Using len to get tensor shape", "length"),
     "__iter__": Conversion("iteration", "Iterating over a tensor", "length", has_value=False),
-    "stride": Conversion("stride", "Reading the strides of a tensor as Python integers", "sizes", has_value=False),
+    "stride": _STRIDES,
     "__format__": _TEXT,
     "__repr__": _TEXT,
     "__hash__": Conversion("hash", "Using a tensor as a key", has_value=False),
@@ -180,7 +181,7 @@ class Watch:
     def __init__(self, record: Recorder, departures: Departures = AS_THE_EXAMPLE) -> None:
         self.busy = False
         self._record = record
-        self._choices = departures
+        self._departures = departures
         self._thread = threading.get_ident()
 
     def converting(
@@ -193,7 +194,12 @@ class Watch:
             frame = caller or sys._getframe(1)
             if not self._is_news(conversion, args, frame):
                 return self._unseen(call, conversion, frame, args, kwargs)
-            if conversion in _KEPT and self._choices.keeps(frame) and not args[0].is_complex():
+            if conversion is _STRIDES and is_user_file(frame.f_code.co_filename):
+                with self._busy():
+                    found = strides.strides_of_sizes(*args, **kwargs)
+                if found is not None:
+                    return found
+            if conversion in _KEPT and self._departures.keeps(frame) and not args[0].is_complex():
                 return self._kept(conversion, args[0], frame)
             with self._busy():
                 result = call(*args, **kwargs)
@@ -329,7 +335,8 @@ def _leaves(data: Any) -> list[Any]:
 
 def _is_ours(conversion: Conversion, frame: FrameType) -> bool:
     """Whether a conversion is one that this package asks for itself."""
-    return conversion.kind == "bool" and is_between(frame.f_code.co_filename)
+    file = frame.f_code.co_filename
+    return file == strides.__file__ or (conversion.kind == "bool" and is_between(file))
 
 
 def _is_plain(value: Any) -> bool:

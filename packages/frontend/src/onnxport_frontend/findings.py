@@ -86,7 +86,7 @@ class Findings:
     def __init__(self, departures: Departures = AS_THE_EXAMPLE) -> None:
         self._found: dict[tuple[str, Place, bool], Finding] = {}
         self._marks = 0
-        self._choices = departures
+        self._departures = departures
         self._turns = 0
 
     def add(self, finding: Finding) -> None:
@@ -118,7 +118,9 @@ class Findings:
             self._marks += 1
         place, in_library = _where(frame, "", 0)
         values = () if value is None else (value,)
-        chosen = self._choices.branches.get((place.file or "", place.line or 0)) if conversion.kind == "bool" else None
+        chosen = (
+            self._departures.branches.get((place.file or "", place.line or 0)) if conversion.kind == "bool" else None
+        )
         is_turned = chosen is not None and value is not None
         self.add(Finding(conversion.kind, conversion.what, place, in_library, None, values, tuple(marks), is_turned))
         self._turns += is_turned

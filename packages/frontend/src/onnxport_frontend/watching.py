@@ -35,6 +35,7 @@ from onnxport_frontend import _torch_private as private
 from onnxport_frontend.aliasing import SILENT_ALIASES
 from onnxport_frontend.convolutions import CONVOLUTIONS, convolve
 from onnxport_frontend.places import is_entrance, user_place
+from onnxport_frontend.strides import read_arguments, strided_view
 
 _INDEX = torch.Tensor.__index__
 _STRIDE = torch.Tensor.stride
@@ -120,6 +121,16 @@ class Watching(TorchFunctionMode):
                     self._handed_back.append((tensor, writes, func.__name__, _here()))
         return result
 
+    def call_strided(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """``as_strided``, by indices where it is known which elements of which value it means."""
+        tensor, size, stride, offset = read_arguments(args, kwargs)
+        result = strided_view(tensor, size, stride, offset)
+        if result is None:
+            return func(*args, **kwargs)
+        for part in (tensor, result):
+            self._handed_back.append((part, private.write_count(part), func.__name__, _here()))
+        return result
+
     def __enter__(self) -> Watching:
         """Begin the mode; the caller holds the tracing lock."""
         thread = threading.get_ident()
@@ -157,7 +168,7 @@ class Watching(TorchFunctionMode):
             if private.write_count(tensor) != writes:
                 raise UnsafeMutation(
                     f"a tensor is written to that shares its memory with a result of {name}",
-                    why="torch's schema of the operator says that the result is a tensor of its own",
+                    why="in the trace the result is a tensor of its own",
                     where=where,
                     hint=f"Call clone() on the result of {name}.",
                 )
@@ -270,6 +281,7 @@ _RULES: dict[Callable[..., Any], Rule] = {
     **dict.fromkeys(_UNRECORDED, _unrecorded),
     **dict.fromkeys(CONVOLUTIONS, lambda _, func, args, kwargs: convolve(func, args, kwargs)),
     _DEEP_COPY: lambda _, __, args, ___: _deep_copy(args[0], args[1]),
+    **dict.fromkeys((torch.Tensor.as_strided, torch.as_strided), Watching.call_strided),
     _SET_DATA: _set_data,
     _DATA: lambda _, __, args, ___: args[0].detach(),
     _STRIDE: _stride,
