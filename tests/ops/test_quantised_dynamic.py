@@ -25,14 +25,19 @@ def noise(*sizes: int, seed: int = 0) -> torch.Tensor:
 
 
 @pytest.fixture(autouse=True)
-def x86() -> Any:
-    """qnnpack takes 8 bits where it is asked for 7."""
-    if "x86" not in ENGINES:
-        pytest.skip("this torch has no engine for x86")
+def engine(request: Any) -> Any:
+    """The engine that a test names, else the default one of servers."""
+    name = getattr(request, "param", "x86")
+    if name not in ENGINES:
+        pytest.skip(f"this torch has no engine {name}")
     before = torch.backends.quantized.engine
-    torch.backends.quantized.engine = "x86"
+    torch.backends.quantized.engine = name
     yield
     torch.backends.quantized.engine = before
+
+
+#: qnnpack takes 8 bits where it is asked for 7.
+EACH_ENGINE = pytest.mark.parametrize("engine", ["x86", "fbgemm", "onednn", "qnnpack"], indirect=True)
 
 
 def dynamic(model: nn.Module, *kinds: type[nn.Module], dtype: torch.dtype = torch.qint8) -> nn.Module:
@@ -55,6 +60,7 @@ def check(model: nn.Module, inputs: Sequence[torch.Tensor], other: Sequence[torc
             torch.testing.assert_close(mine, found, rtol=1e-5, atol=1e-5)
 
 
+@EACH_ENGINE
 @pytest.mark.parametrize("opset", OPSETS)
 @pytest.mark.parametrize("shape", [(5, 8), (3, 5, 8), (2, 3, 5, 8)], ids=str)
 def test_linear_layers(shape: tuple[int, ...], opset: int) -> None:
@@ -87,13 +93,19 @@ class Recurrent(nn.Module):
 @pytest.mark.parametrize("opset", OPSETS)
 @pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}, {"batch_first": True}], ids=str)
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
-@pytest.mark.parametrize("dtype", [torch.qint8, torch.float16], ids=str)
+@pytest.mark.parametrize(
+    ("engine", "dtype"),
+    [("x86", torch.qint8), ("qnnpack", torch.qint8), ("x86", torch.float16)],
+    indirect=["engine"],
+    ids=str,
+)
 def test_recurrent_networks(kind: type[nn.RNNBase], options: dict[str, Any], dtype: torch.dtype, opset: int) -> None:
     torch.manual_seed(0)
     net = dynamic(Recurrent(kind, **options), kind, nn.Linear, dtype=dtype)
     check(net, (noise(5, 3, 4),), (noise(4, 2, 4, seed=1) * 3,), opset)
 
 
+@EACH_ENGINE
 @pytest.mark.parametrize("opset", [7, 13, 21])
 @pytest.mark.parametrize("kind", [nn.LSTMCell, nn.GRUCell, nn.RNNCell])
 def test_cells(kind: type[nn.Module], opset: int) -> None:
@@ -192,9 +204,9 @@ def graph(convert: Callable[[nn.Module], nn.Module], engine: str) -> nn.Module:
         quantize_fx._convert_to_reference_decomposed_fx,
     ],
 )
-@pytest.mark.parametrize("engine", sorted({"x86", "qnnpack"} & set(ENGINES)))
-def test_graphs(engine: str, convert: Callable[[nn.Module], nn.Module], opset: int) -> None:
-    net, x = graph(convert, engine), noise(16, 3, 10, 10, seed=2)
+@pytest.mark.parametrize("tool", sorted({"x86", "qnnpack"} & set(ENGINES)))
+def test_graphs(tool: str, convert: Callable[[nn.Module], nn.Module], opset: int) -> None:
+    net, x = graph(convert, tool), noise(16, 3, 10, 10, seed=2)
     (ours,) = run(onnxport.export(net, (x,), opset_version=opset), (x,))
     theirs = net(x).detach()
     spread = (theirs.max() - theirs.min()).item()

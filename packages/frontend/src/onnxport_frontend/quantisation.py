@@ -28,9 +28,10 @@ def unpacked(packed: Any, path: str, weight_var: Callable[[str, torch.Tensor], V
 
     Returns:
         The integers of the weight, its scale and zero point, the axis that these are along or None, the bias or None;
-        for convolutions also stride, padding, dilation, groups, output padding, and whether they are transposed. The
-        weight of a linear layer in float16 has None for a scale. Of a cell of a recurrent network, what :func:`_cell`
-        says; of a table of vectors, what :func:`_table` says.
+        for linear layers also whether ranges of 7 bits are taken for 8; for convolutions stride, padding, dilation,
+        groups, output padding, and whether they are transposed. The weight of a linear layer in float16 has None for
+        a scale. Of a cell of a recurrent network, what :func:`_cell` says; of a table of vectors, what :func:`_table`
+        says.
 
     Raises:
         NotYetSupported: for packed weights of another kind.
@@ -63,7 +64,10 @@ def unpacked(packed: Any, path: str, weight_var: Callable[[str, torch.Tensor], V
     else:
         raise NotYetSupported(f"the attribute {path}, weights of type {weight.dtype} for a quantised convolution")
     result.append(None if bias is None else weight_var(f"{name}.bias", bias.detach()))
-    if rank:
+    if rank == 0:
+        # Its kernels take 8 bits where they are asked for 7. No weight tells its engine: it is that of the export.
+        result.append(torch.backends.quantized.engine == "qnnpack")
+    else:
         sizes = ("stride", "padding", "dilation", "groups", "output_padding", "transpose")
         result += [literal(getattr(ops, f"{prefix}_{size}")(packed)) for size in sizes]
     return tuple(result)

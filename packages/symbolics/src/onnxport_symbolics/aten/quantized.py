@@ -150,13 +150,16 @@ def _dynamic(name: str, after: _After) -> None:
 
 def dynamic_product(op: Op, x: Value, packed_weight: object, reduce_range: bool) -> Value:
     """A linear layer of a real tensor, which is quantised by its range; where the weight is float16, it is not."""
-    if isinstance(packed_weight, tuple) and len(packed_weight) == 5 and packed_weight[1] is None:
+    if not isinstance(packed_weight, tuple) or len(packed_weight) != 6:
+        raise op.refuse("a packed weight that is no attribute of the model")
+    *_, takes_all_bits = packed_weight
+    if packed_weight[1] is None:
         return _half_product(op, x, packed_weight)
-    if not op.has("MatMulInteger") or not isinstance(packed_weight, tuple):
-        packed = _packed(op, packed_weight)
-        return _product(op, qv.by_range(op, x, reduce_range).real, packed, packed.bias)
-    source = qv.by_range(op, x, reduce_range)
-    return _integer_product(op, source, packed_weight)
+    source = qv.by_range(op, x, reduce_range and not takes_all_bits)
+    if op.has("MatMulInteger"):
+        return _integer_product(op, source, packed_weight)
+    packed = _packed(op, packed_weight)
+    return _product(op, source.real, packed, packed.bias)
 
 
 def _integer_product(op: Op, x: QuantizedValue, packed_weight: tuple[Any, ...]) -> Value:
@@ -164,7 +167,7 @@ def _integer_product(op: Op, x: QuantizedValue, packed_weight: tuple[Any, ...]) 
 
     ONNX Runtime 1.32 fuses this. A product of real numbers it does in MatMulNBits, which rounds the input once more.
     """
-    weight, scale, zero_point, _, bias = packed_weight
+    weight, scale, zero_point, _, bias, _ = packed_weight
     zeros = _array(zero_point).astype(np.int8)
     shift = op.const(zeros, DType.INT8) if zeros.any() else None
     found = op.MatMulInteger(qv.integers(op, x), op.Transpose(weight, perm=(1, 0)), x.zero_point, shift)
@@ -180,9 +183,9 @@ def _array(item: Any) -> npt.NDArray[Any]:
 
 def _half_product(op: Op, x: Value, packed_weight: object) -> Value:
     """A linear layer of real tensors; its weight is stored in float16."""
-    if not isinstance(packed_weight, tuple) or len(packed_weight) != 5 or packed_weight[1] is not None:
+    if not isinstance(packed_weight, tuple) or len(packed_weight) != 6 or packed_weight[1] is not None:
         raise op.refuse("a weight in float16 that is no attribute of the model")
-    weight, _, _, _, bias = packed_weight
+    weight, _, _, _, bias, _ = packed_weight
     return linear.linear(op, x, op.cast(weight, DType.FLOAT32), bias)
 
 
