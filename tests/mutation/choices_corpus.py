@@ -473,12 +473,28 @@ class Held:
         self.value = value
 
 
-@case("may have another name")
+@case()
 def one_of_two_objects(x, y, flag: bool, n: int):
     first, second = Held(x * 1), Held(x * 2)
     held = first if flag else second
     held.value += 1
     return first.value, second.value, held.value
+
+
+@case("may have another name")
+def an_attribute_of_one_of_two_objects_replaced(x, y, flag: bool, n: int):
+    first, second = Held(x * 1), Held(x * 2)
+    held = first if flag else second
+    held.value = y * 1
+    return first.value, second.value, held.value
+
+
+@case("the identity of two values")
+def whether_it_is_one_of_two(x, y, flag: bool, n: int):
+    v = x if flag else x * 2
+    if v is x:
+        return v * 2, x
+    return v * 3, x
 
 
 @case()

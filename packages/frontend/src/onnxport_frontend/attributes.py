@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from onnxport_ir.captured import Eqn, Var
 
 from onnxport_frontend.dictionaries import Journal, Record
 
 _VALUE = "value"
+
+
+def hands_back(eqns: Sequence[Eqn], before: Any, value: Any) -> bool:
+    """Whether a value is a tensor, or what the operator that was just called to write to that tensor hands back.
+
+    What ``self.x += 1`` sets is what is there: only the tensor is written.
+    """
+    if not isinstance(before, Var):
+        return False
+    written = [eqn for eqn in eqns[-1:] if eqn.outputs and eqn.outputs[0] is value and eqn.args[0] is before]
+    return value is before or any(eqn.op.name.endswith("_") and not eqn.op.name.endswith("__") for eqn in written)
 
 
 @dataclass(slots=True, eq=False)

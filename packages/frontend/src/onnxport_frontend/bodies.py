@@ -157,6 +157,7 @@ class _Join:
         for outputs, way in zip(self.outputs, (left, right), strict=True):
             outputs.append(self.inliner.as_arg(way))
         self.variables.append(variable)
+        self.inliner.may_be_old([variable])
         return variable
 
     def _tuple(self, left: _Known, right: _Known) -> _Known:

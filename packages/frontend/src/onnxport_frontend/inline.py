@@ -18,7 +18,7 @@ from onnxport_ir.types import AnyType, OptionalType
 
 from onnxport_frontend import _torch_private as private
 from onnxport_frontend.aliasing import SILENT_ALIASES
-from onnxport_frontend.attributes import SetAttributes
+from onnxport_frontend.attributes import SetAttributes, hands_back
 from onnxport_frontend.bodies import follow_if, follow_loop, type_of
 from onnxport_frontend.dictionaries import EnumMember, Journal, Record, StaticDict, StaticObject, call_dict, call_enum
 from onnxport_frontend.fold import FOLDED, fold
@@ -288,9 +288,11 @@ class Inliner:
     def _set_attr(self, node: private.Node, frame: Frame) -> None:
         owner, value = self.known(node, frame)
         if isinstance(owner, StaticObject):
-            self.journal.before(owner)
-            owner.entries[node.s("name")] = value
-            owner.unsure -= {node.s("name")}
+            name = node.s("name")
+            if name in owner.unsure or not hands_back(self.eqns, owner.entries.get(name), value):
+                self.journal.before(owner)
+                owner.entries[name] = value
+                owner.unsure -= {name}
             return
         if not isinstance(owner, _Module):
             raise NotYetSupported(f"the attribute {node.s('name')} of an object that is no module")
@@ -309,8 +311,7 @@ class Inliner:
         if not isinstance(before, torch.Tensor) or owner.member(name) in self.attributes:
             return False
         var = self.weights.var(owner.member(name), before)
-        written = [eqn for eqn in self.eqns[-1:] if eqn.outputs and eqn.outputs[0] is value and eqn.args[0] is var]
-        return value is var or any(eqn.op.name.endswith("_") and not eqn.op.name.endswith("__") for eqn in written)
+        return hands_back(self.eqns, var, value)
 
     def _call_method(self, node: private.Node, frame: Frame) -> None:
         owner, *args = self.known(node, frame)
