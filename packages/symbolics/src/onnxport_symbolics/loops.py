@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from onnxport_ir import DType, Eqn, SequenceType, TensorType, Value
-from onnxport_ir.captured import Block as CapturedBlock
+from onnxport_ir import DType, Eqn, SequenceType, TensorType, Value, Var
+from onnxport_ir.captured import Block as CapturedBlock, walk
 from onnxport_ir.errors import LoweringError
 from onnxport_ir.types import AnyType
 
@@ -18,10 +19,12 @@ from onnxport_symbolics.layouts import AsList, InColumns, Known, Layout, Leaf, S
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.planner import Planner
 from onnxport_symbolics.scans import Scan, collected, fits, proposed, scanned
+from onnxport_symbolics.stacked_lists import as_sequence, whole
 from onnxport_symbolics.structures import (
     UNINITIALIZED,
     ListCell,
     ModelRaises,
+    Pieces,
     ReadWhileGrowing,
     cells_of,
     entangle,
@@ -62,12 +65,14 @@ def lower_loop(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...]:
         if unrolled is not None:
             return unrolled
     is_short = is_constant and count is not None and count <= _FEW_TURNS
+    _put_together(lowering, eqn)
     before = list(lowering.refusals)
+    loop = _Kept(lowering, eqn, carried, keeps_lengths=is_short)
     failure: LoweringError | None = None
     try:
-        kept = _Kept(lowering, eqn, carried, keeps_lengths=is_short).lower(turns, condition)
+        results = loop.lower(turns, condition)
         if len(lowering.refusals) == len(before):
-            return kept
+            return results
     except LoweringError as error:
         failure = error
     if is_short and count is not None:
@@ -78,7 +83,21 @@ def lower_loop(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...]:
         lowering.refusals[:] = refusals
     if failure is not None:
         raise failure
+    for cell in loop.refused:
+        lowering.restore(cell, lowering.poisoned(eqn, 1)[0])
     return lowering.poisoned(eqn)
+
+
+def _put_together(lowering: Lowering, eqn: Eqn) -> None:
+    """Put the pieces of lists together, of which a loop reads elements, that this be not done in each turn."""
+    for inner in walk(eqn.blocks[0].eqns):
+        if inner.op.base == "aten::__getitem__" and isinstance(inner.args[0], Var):
+            cell = lowering.env.get(inner.args[0])
+            content = cell.content if isinstance(cell, ListCell) else None
+            if isinstance(content, Pieces) and whole(lowering.op, content) is None:
+                # Without a way to make a sequence, what needs one says so.
+                with suppress(LoweringError):
+                    as_sequence(lowering.op, content)
 
 
 def known_int(number: Lowered) -> int | None:
@@ -158,6 +177,8 @@ class _Kept:
         # The lists, by place among the carried values or themselves, to which the loop does nothing but append.
         self.scans: dict[int | ListCell, Scan] = {}
         self.never: set[int | ListCell] = set()
+        # The lists that a loop has written to of which something was refused.
+        self.refused: tuple[ListCell, ...] = ()
 
     def lower(self, turns: Lowered, condition: Lowered) -> tuple[Lowered, ...]:
         """Emit the loop.
@@ -178,6 +199,7 @@ class _Kept:
             if self.keeps_lengths and (self.scans or any(map(_grows, (*self.layouts, *self.lists.values())))):
                 raise op.refuse("a loop that makes a list longer or shorter")
         if len(lowering.refusals) > before:
+            self.refused = tuple(turn.lists)
             return lowering.poisoned(self.eqn)
         op.place = self.eqn.place
         return self._emit(turn, turns, condition)

@@ -308,7 +308,11 @@ def _write(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...] | None:
     if any(map(lowering.is_poisoned, (cell, *args))):
         lowering.write(cell, lowering.poisoned(eqn, 1)[0])
         return lowering.poisoned(eqn)
-    content, result = _written(lowering.op, _WRITES[eqn.op.base], cell, args)
+    try:
+        content, result = _written(lowering.op, _WRITES[eqn.op.base], cell, args)
+    except LoweringError:
+        lowering.write(cell, lowering.poisoned(eqn, 1)[0])
+        raise
     lowering.write(cell, content)
     return (result,) if eqn.outputs else ()
 
