@@ -132,12 +132,13 @@ def has_kernel(schema: Schema, opset: int, chosen: Mapping[str, DType]) -> bool:
                 inputs.append(chosen[formal.type_str])
     given = {name: value for name, value in ATTRIBUTES.get(schema.name, {}).items() if name in schema.attributes}
     names = [f"x{index}" for index in range(len(inputs))]
-    node = helper.make_node(schema.name, names, ["y"], **given)
+    results = ["y", *(f"y{index}" for index, formal in enumerate(schema.outputs) if index and not formal.optional)]
+    node = helper.make_node(schema.name, names, results, **given)
     graph = helper.make_graph(
         [node],
         "probe",
         [helper.make_tensor_value_info(name, d.onnx, None) for name, d in zip(names, inputs, strict=True)],
-        [onnx.ValueInfoProto(name="y")],
+        [onnx.ValueInfoProto(name=name) for name in results],
     )
     ir_version = helper.find_min_ir_version_for([helper.make_opsetid("", opset)])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=max(4, ir_version))

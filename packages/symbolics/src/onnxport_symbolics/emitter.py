@@ -46,6 +46,8 @@ IMPURE = frozenset(
 
 _IDENTITY_OF_SEQUENCES = 14
 
+_HALVES = frozenset({DType.FLOAT16, DType.BFLOAT16})
+
 
 @dataclass(slots=True)
 class Scope:
@@ -72,18 +74,30 @@ class Emitter:
         target: the opset.
         folds_weights: whether weights may be stored as something that is computed from them.
         dims: the source of unknown sizes.
-        place: where in the user's model the next nodes come from.
     """
 
     def __init__(self, target: int, graph: Block, *, folds_weights: bool = True) -> None:
         self.target = target
         self.folds_weights = folds_weights
         self.dims = DimSource()
-        self.place = Place()
+        self._place = Place()
+        # What was computed in float32 since the last equation began, by what it was rounded to.
+        self._unrounded: dict[Value, Value] = {}
         self._scopes = [Scope(graph)]
         # What :meth:`_carriers` says depends on the operator and the types alone.
         self._casts: dict[tuple[str | DType | None, ...], dict[str, tuple[DType, DType]]] = {}
         self._constants: dict[tuple[DType, tuple[int, ...], bytes], Value] = {}
+
+    @property
+    def place(self) -> Place:
+        """Where in the user's model the next nodes come from; to set it begins an equation."""
+        return self._place
+
+    @place.setter
+    def place(self, place: Place) -> None:
+        self._place = place
+        if self._unrounded:
+            self._unrounded.clear()
 
     def const(self, array: npt.ArrayLike, dtype: DType | None = None) -> Value:
         """A constant; equal small ones are one value."""
@@ -109,6 +123,7 @@ class Emitter:
             yield scope.block
         finally:
             self._scopes.pop()
+            self._unrounded.clear()
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -170,12 +185,20 @@ class Emitter:
     def emit(self, call: Call, domain: str = "") -> tuple[Value, ...]:
         """Append a node for a call spelled for the target opset.
 
+        What an equation computes in float32 is rounded to half precision once, in its results: torch does not round
+        within a function either.
+
         Raises:
             NeedsOpset: if the operator of the target opset lacks an attribute, an input or a type.
             UnsupportedCase: if ONNX's operator does not take an operand's type in any opset.
         """
         if domain:
             return self._append(call, domain)
+        if call.op_type == "Cast":
+            return (self._emit_cast(call),)
+        return self._emit(call)
+
+    def _emit(self, call: Call) -> tuple[Value, ...]:
         schema = schema_at(call.op_type, self.target)
         if schema.deprecated:
             raise UnsupportedCase(f"ONNX's {call.op_type} no longer exists at opset {self.target}")
@@ -187,7 +210,7 @@ class Emitter:
         if not casts:
             return self._append(call, "")
         operands = [
-            self._cast(operand, casts[schema.formal(i).type_str][1])
+            self._widened(operand, casts[schema.formal(i).type_str][1])
             if operand is not None and schema.formal(i).type_str in casts
             else operand
             for i, operand in enumerate(call.operands)
@@ -195,9 +218,29 @@ class Emitter:
         results = self._append(Call(call.op_type, operands, call.attributes, call.num_results), "")
         formals = [schema.outputs[min(i, len(schema.outputs) - 1)] for i in range(len(results))]
         return tuple(
-            self._cast(result, casts[formal.type_str][0]) if formal.type_str in casts else result
+            self._rounded(result, casts[formal.type_str][0]) if formal.type_str in casts else result
             for result, formal in zip(results, formals, strict=True)
         )
+
+    def _emit_cast(self, call: Call) -> Value:
+        value = call.operands[0]
+        wide = None if value is None else self._unrounded.get(value)
+        if wide is not None and wide.dtype is not None and wide.dtype.onnx == call.attributes["to"]:
+            return wide
+        (result,) = self._emit(call)
+        if value is not None and value.dtype is DType.FLOAT32 and result.dtype in _HALVES:
+            self._unrounded[result] = value
+        return result
+
+    def _rounded(self, wide: Value, dtype: DType) -> Value:
+        rounded = self._cast(wide, dtype)
+        if dtype in _HALVES:
+            self._unrounded[rounded] = wide
+        return rounded
+
+    def _widened(self, value: Value, dtype: DType) -> Value:
+        wide = self._unrounded.get(value)
+        return wide if wide is not None and wide.dtype is dtype else self._cast(value, dtype)
 
     def _carriers(self, call: Call, schema: Schema) -> dict[str, tuple[DType, DType]]:
         """For each type variable bound to a type the target or the runtime lacks: that type and its carrier."""

@@ -36,6 +36,7 @@ BatchNormalization 15 T1: f64 bf16
 BatchNormalization 15 T2: f64 bf16
 BatchNormalization 15 U:
 Bernoulli 22 T1: f32 f16 f64 bf16
+CausalConvWithState 27 T: f32 f16 bf16
 Ceil 13 T: bf16
 CenterCropPad 18 T: u16 i16 bf16
 CenterCropPad 21 T: u16 i16
@@ -266,6 +267,8 @@ ThresholdedRelu 18 T:
 ThresholdedRelu 19 T: f64
 ThresholdedRelu 22 T: f64 bf16
 Tile 13 T: bf16
+TopK 11 T: u16 u32 u64
+TopK 24 T: u16 u32 u64 bf16
 Trilu 14 T: u8 i8 u16 i16 u32 u64 bf16
 Unique 11 T: u8 u16 i16 i32 bool u32 u64
 Upsample 7 T: u16 i16 i64 bool f64 u32 u64

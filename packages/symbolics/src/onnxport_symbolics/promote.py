@@ -124,8 +124,17 @@ def promote(op: Op, *operands: TensorOrNumber, to_float: bool = False) -> list[V
 
 
 def as_dtype(op: Op, operand: TensorOrNumber, dtype: DType) -> Value:
-    """A tensor or number as a value of type ``dtype``."""
-    return op.cast(operand, dtype) if isinstance(operand, Value) else op.const(operand, dtype)
+    """A tensor or number as a value of type ``dtype``; integers wrap around, as -1 in unsigned types."""
+    if isinstance(operand, Value):
+        return op.cast(operand, dtype)
+    return op.const(_wrapped(operand, dtype), dtype)
+
+
+def _wrapped(number: Scalar, dtype: DType) -> Scalar:
+    if not dtype.is_integer or isinstance(number, bool | float):
+        return number
+    lowest = -(1 << (dtype.bits - 1)) if dtype.is_signed else 0
+    return (number - lowest) % (1 << dtype.bits) + lowest
 
 
 def expected_dtype(op: Op, index: int = 0) -> DType | None:

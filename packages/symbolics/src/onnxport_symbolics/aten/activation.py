@@ -6,7 +6,7 @@ import math
 
 from onnxport_ir import DType, Value
 
-from onnxport_symbolics.aten.casts import as_float, convert, real_dtype
+from onnxport_symbolics.aten.casts import as_float, convert, in_single, real_dtype
 from onnxport_symbolics.aten.comparison import clamp
 from onnxport_symbolics.aten.random import uniform_like
 from onnxport_symbolics.op import Op
@@ -124,13 +124,14 @@ def mish(op: Op, self: Value) -> Value:
 
 
 @aten("softplus")
+@in_single
 def softplus(op: Op, self: Value, beta: float = 1.0, threshold: float = 20.0) -> Value:
     """softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor; linear above the threshold"""
     x = self if beta == 1 else op.Mul(self, op.const_like(beta, self))
     result = op.Softplus(x)
     if beta != 1:
         result = op.Div(result, op.const_like(beta, self))
-    if threshold >= _SOFTPLUS_IS_LINEAR:
+    if threshold >= _SOFTPLUS_IS_LINEAR and op.dtype(x) is not DType.FLOAT64:
         return result
     return op.Where(op.Less(op.const_like(threshold, x), x), self, result)
 
@@ -144,14 +145,15 @@ def softsign(op: Op, self: Value) -> Value:
 
 @aten("softshrink")
 def softshrink(op: Op, self: Value, lambd: float) -> Value:
-    """softshrink(Tensor self, Scalar lambd=0.5) -> Tensor"""
-    return op.Shrink(self, bias=lambd, lambd=lambd)
+    """softshrink(Tensor self, Scalar lambd=0.5) -> Tensor; NaN stays, which ONNX Runtime's Shrink makes 0"""
+    return op.Sub(self, op.Clip(self, op.const_like(-lambd, self), op.const_like(lambd, self)))
 
 
 @aten("hardshrink")
 def hardshrink(op: Op, self: Value, lambd: float) -> Value:
-    """hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor"""
-    return op.Shrink(self, bias=0.0, lambd=lambd)
+    """hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor; NaN stays, which ONNX Runtime's Shrink makes 0"""
+    small = op.LessOrEqual(op.Abs(self), op.const_like(lambd, self))
+    return op.Where(small, op.const_like(0, self), self)
 
 
 @aten("hardsigmoid")

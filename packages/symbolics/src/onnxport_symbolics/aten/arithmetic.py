@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from onnxport_ir import DType, Value
 from onnxport_ir.rules.sizes import is_nonnegative, quotient
 
-from onnxport_symbolics.aten.casts import as_float, real_dtype
-from onnxport_symbolics.op import Op
+from onnxport_symbolics.aten.casts import HALVES, as_float, real_dtype, widened
+from onnxport_symbolics.op import OnnxOperator, Op
 from onnxport_symbolics.promote import TensorOrNumber, as_dtype, promote, promote_dtypes, result_dtype
 from onnxport_symbolics.registry import aten
 
@@ -21,6 +22,36 @@ def promote_real(op: Op, *operands: TensorOrNumber, to_float: bool = False) -> l
     values = promote(op, *operands, to_float=to_float)
     real_dtype(op, values[0])
     return values
+
+
+def _with_exact_number(
+    op: Op, self: TensorOrNumber, other: TensorOrNumber, *, always: bool
+) -> tuple[Value, Value] | None:
+    """A tensor of half precision and a number that is none, in float32; None for other operands.
+
+    torch multiplies and divides by the number as it is. Rounded, it costs one unit in the last place of the result,
+    unless it overflows, or nearly vanishes, or the result is rounded to an integer (``always``).
+    """
+    for tensor, number in ((self, other), (other, self)):
+        if not isinstance(tensor, Value) or tensor.dtype not in HALVES:
+            continue
+        value = known_number(number) if not isinstance(number, Value) or number.rank == 0 else None
+        if value is None or _is_half(value, tensor.dtype, always):
+            continue
+        wide, constant = op.cast(tensor, DType.FLOAT32), op.const(value, DType.FLOAT32)
+        return (wide, constant) if tensor is self else (constant, wide)
+    return None
+
+
+def _is_half(number: float, half: DType | None, exactly: bool) -> bool:
+    """Whether a number is one of a half-precision type, or rounded to one."""
+    size = abs(number)
+    digits, smallest, largest = (11, 2.0**-14, 65504.0) if half is DType.FLOAT16 else (8, 2.0**-126, 3.38e38)
+    if not math.isfinite(number) or size == 0:
+        return True
+    if not smallest <= size <= largest:
+        return False
+    return not exactly or (math.frexp(size)[0] * 2**digits).is_integer()
 
 
 def known_number(value: TensorOrNumber) -> float | None:
@@ -67,15 +98,16 @@ def _with_scaled_number(function: Callable[..., Value], *names: str) -> None:
 def add(op: Op, self: TensorOrNumber, other: TensorOrNumber, alpha: TensorOrNumber = 1) -> Value:
     """add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor"""
     left, right = promote_real(op, self, other)
-    right = _scaled(op, right, alpha)
-    return op.Or(left, right) if left.dtype is DType.BOOL else op.Add(left, right)
+    if left.dtype is DType.BOOL:
+        return op.Or(left, _scaled(op, right, alpha))
+    return _with_scaled(op, op.Add, left, right, alpha)
 
 
 @aten("sub.Tensor", "subtract.Tensor")
 def sub(op: Op, self: TensorOrNumber, other: TensorOrNumber, alpha: TensorOrNumber = 1) -> Value:
     """sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor"""
     left, right = promote_real(op, self, other)
-    return op.Sub(left, _scaled(op, right, alpha))
+    return _with_scaled(op, op.Sub, left, right, alpha)
 
 
 @aten("rsub.Tensor")
@@ -87,12 +119,27 @@ def rsub(op: Op, self: TensorOrNumber, other: TensorOrNumber, alpha: TensorOrNum
 @aten("mul.Tensor", "multiply.Tensor")
 def mul(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
     """mul.Tensor(Tensor self, Tensor other) -> Tensor"""
+    exact = _with_exact_number(op, self, other, always=False)
+    if exact is not None:
+        return op.cast(op.Mul(*exact), result_dtype(op, self, other))
     left, right = promote_real(op, self, other)
     return op.And(left, right) if left.dtype is DType.BOOL else op.Mul(left, right)
 
 
+def _with_scaled(op: Op, operator: OnnxOperator, left: Value, right: Value, alpha: TensorOrNumber) -> Value:
+    """``left`` and ``alpha * right``, added or subtracted; the product is not rounded to half precision."""
+    if _is_one(alpha):
+        return operator(left, right)
+    wide, other = widened(op, left, right)
+    return op.cast(operator(wide, _scaled(op, other, alpha)), op.dtype(left))
+
+
+def _is_one(number: TensorOrNumber) -> bool:
+    return not isinstance(number, Value) and number == 1
+
+
 def _scaled(op: Op, value: Value, alpha: TensorOrNumber) -> Value:
-    if not isinstance(alpha, Value) and alpha == 1:
+    if _is_one(alpha):
         return value
     factor = as_dtype(op, alpha, op.dtype(value))
     return op.And(value, factor) if value.dtype is DType.BOOL else op.Mul(value, factor)
@@ -103,14 +150,15 @@ def div(op: Op, self: TensorOrNumber, other: TensorOrNumber, rounding_mode: str 
     """div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor"""
     if rounding_mode == "floor":
         return floor_divide(op, self, other)
-    if rounding_mode == "trunc":
-        left, right = promote_real(op, self, other)
-        quotient = op.Div(left, right)
-        return truncate(op, quotient) if op.dtype(left).is_float else quotient
-    if rounding_mode is not None:
+    if rounding_mode not in (None, "trunc"):
         raise op.refuse(f"division with rounding_mode={rounding_mode!r}")
-    left, right = promote_real(op, self, other, to_float=True)
-    return op.Div(left, right)
+    exact = _with_exact_number(op, self, other, always=rounding_mode is not None)
+    if exact is not None:
+        quotient = op.Div(*exact)
+        return op.cast(truncate(op, quotient) if rounding_mode else quotient, result_dtype(op, self, other))
+    left, right = promote_real(op, self, other, to_float=rounding_mode is None)
+    quotient = op.Div(left, right)
+    return truncate(op, quotient) if rounding_mode and op.dtype(left).is_float else quotient
 
 
 @aten("true_divide.Tensor")
@@ -133,9 +181,18 @@ def div_number(op: Op, self: Value, other: TensorOrNumber, rounding_mode: str | 
 @aten("floor_divide")
 def floor_divide(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
     """floor_divide(Tensor self, Tensor other) -> Tensor"""
+    exact = _with_exact_number(op, self, other, always=True)
+    if exact is not None:
+        return op.cast(_floor_divide_floats(op, *exact), result_dtype(op, self, other))
     left, right = promote_real(op, self, other)
-    if not op.dtype(left).is_float:
+    if op.dtype(left).is_float:
+        return _floor_divide_floats(op, left, right)
+    if left.rank == 0 or op.known_dims(left) is not None or _is_never_negative(op, left):
         return floor_divide_integers(op, left, right)
+    return _floor_divide_any(op, left, right)
+
+
+def _floor_divide_floats(op: Op, left: Value, right: Value) -> Value:
     # The quotient of the exact remainder, as torch computes it: 1.0 // 0.1 is 9, though 1.0 / 0.1 rounds to 10.
     rest = op.Mod(left, right, fmod=1)
     quotient = op.Div(op.Sub(left, rest), right)
@@ -146,7 +203,7 @@ def floor_divide(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
 
 
 def floor_divide_integers(op: Op, left: Value, right: Value) -> Value:
-    """The quotient of integers rounded down; ONNX rounds it towards 0."""
+    """The quotient rounded down of integers that are far from the bounds of their type; ONNX rounds to 0."""
     if _is_never_negative(op, left) and _is_never_negative(op, right):
         return op.Div(left, right)
     result = op.Div(op.Sub(left, op.Mod(left, right)), right)
@@ -155,6 +212,19 @@ def floor_divide_integers(op: Op, left: Value, right: Value) -> Value:
         # So that shapes made of sizes keep their formula: (n - 1) // 2.
         result.symbolic = tuple(quotient(size, int(divisor)) for size in sizes)
     return result
+
+
+def _floor_divide_any(op: Op, left: Value, right: Value) -> Value:
+    """The quotient of integers rounded towards 0, less 1 where that is too much; nothing overflows."""
+    divisor = known_number(right)
+    towards_zero = op.Div(left, right)
+    product = op.Mul(towards_zero, right)
+    if divisor is not None:
+        off = op.Less(left, product) if divisor > 0 else op.Less(product, left)
+    else:
+        positive = op.Less(op.const_like(0, right), right)
+        off = op.Where(positive, op.Less(left, product), op.Less(product, left))
+    return op.Sub(towards_zero, op.cast(off, op.dtype(left)))
 
 
 def _is_never_negative(op: Op, value: Value) -> bool:
@@ -264,22 +334,29 @@ def ldexp(op: Op, self: TensorOrNumber, other: TensorOrNumber) -> Value:
 @aten("addcmul")
 def addcmul(op: Op, self: Value, tensor1: Value, tensor2: Value, value: TensorOrNumber = 1) -> Value:
     """addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor"""
-    base, left, right = promote_real(op, self, tensor1, tensor2)
-    return op.Add(base, op.Mul(_scaled(op, left, value), right))
+    operands = promote_real(op, self, tensor1, tensor2)
+    base, left, right = widened(op, *operands)
+    return op.cast(op.Add(base, op.Mul(_scaled(op, left, value), right)), op.dtype(operands[0]))
 
 
 @aten("addcdiv")
 def addcdiv(op: Op, self: Value, tensor1: Value, tensor2: Value, value: TensorOrNumber = 1) -> Value:
     """addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor"""
-    base, left, right = promote_real(op, self, tensor1, tensor2)
-    return op.Add(base, op.Div(_scaled(op, left, value), right))
+    operands = promote_real(op, self, tensor1, tensor2)
+    base, left, right = widened(op, *operands)
+    return op.cast(op.Add(base, op.Div(_scaled(op, left, value), right)), op.dtype(operands[0]))
 
 
 @aten("lerp")
 def lerp(op: Op, self: Value, end: Value, weight: TensorOrNumber) -> Value:
     """lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor; lerp.Scalar(..., Scalar weight) -> Tensor"""
     dtype = promote_dtypes(op.dtype(self), op.dtype(end))
-    start, stop = op.cast(self, dtype), op.cast(end, dtype)
+    start, stop = widened(op, op.cast(self, dtype), op.cast(end, dtype))
+    return op.cast(_interpolated(op, start, stop, weight), dtype)
+
+
+def _interpolated(op: Op, start: Value, stop: Value, weight: TensorOrNumber) -> Value:
+    dtype = op.dtype(start)
     factor = as_dtype(op, weight, dtype)
     difference = op.Sub(stop, start)
     number = known_number(weight)
@@ -296,8 +373,14 @@ def lerp(op: Op, self: Value, end: Value, weight: TensorOrNumber) -> Value:
 @aten("hypot")
 def hypot(op: Op, self: Value, other: Value) -> Value:
     """hypot(Tensor self, Tensor other) -> Tensor"""
-    left, right = promote_real(op, self, other)
-    return op.Sqrt(op.Add(op.Mul(left, left), op.Mul(right, right)))
+    left, right = (op.Abs(operand) for operand in promote_real(op, self, other))
+    # Scaled by the larger one, so that squares neither overflow nor vanish.
+    larger = op.Max(left, right)
+    scale = op.Where(op.Equal(larger, op.const_like(0, larger)), op.const_like(1, larger), larger)
+    ratio = op.Div(op.Min(left, right), scale)
+    length = op.Mul(larger, op.Sqrt(op.Add(op.Mul(ratio, ratio), op.const_like(1, ratio))))
+    # An infinite side is an infinite length, whatever the other side is.
+    return op.Where(op.Or(op.IsInf(left), op.IsInf(right)), op.const_like(math.inf, length), length)
 
 
 @aten("atan2", "arctan2")
@@ -305,8 +388,10 @@ def atan2(op: Op, self: Value, other: Value) -> Value:
     """atan2(Tensor self, Tensor other) -> Tensor; the angle of the point (x=other, y=self)"""
     y, x = promote_real(op, self, other, to_float=True)
     zero, pi = op.const_like(0, y), op.const_like(3.141592653589793, y)
-    # 0/0 must give 0, or pi if x is negative; the signs of zeros count.
-    angle = op.Atan(op.Where(op.Equal(y, zero), y, op.Div(y, x)))
+    # 0/0 must give 0, or pi if x is negative; the signs of zeros count. Infinities are as far as each other.
+    diagonal = op.And(op.IsInf(x), op.IsInf(y))
+    slope = op.Where(diagonal, op.Mul(op.Sign(x), op.Sign(y)), op.Div(y, x))
+    angle = op.Atan(op.Where(op.And(op.Equal(y, zero), op.Not(op.IsNaN(x))), y, slope))
     half_turn = op.Where(is_sign_set(op, y), op.Neg(pi), pi)
     return op.Add(angle, op.Where(is_sign_set(op, x), half_turn, zero))
 
@@ -345,10 +430,12 @@ def logaddexp(op: Op, self: Value, other: Value) -> Value:
 @aten("logaddexp2")
 def logaddexp2(op: Op, self: Value, other: Value) -> Value:
     """logaddexp2(Tensor self, Tensor other) -> Tensor"""
-    left, right = promote_real(op, self, other, to_float=True)
+    operands = promote_real(op, self, other, to_float=True)
+    left, right = widened(op, *operands)
     ln2 = op.const_like(0.6931471805599453, left)
     difference = op.Mul(_distance(op, left, right), ln2)
-    return op.Add(op.Max(left, right), op.Div(op.Softplus(op.Neg(difference)), ln2))
+    result = op.Add(op.Max(left, right), op.Div(op.Softplus(op.Neg(difference)), ln2))
+    return op.cast(result, op.dtype(operands[0]))
 
 
 def _distance(op: Op, left: Value, right: Value) -> Value:

@@ -83,7 +83,10 @@ def _is_one_node(op: Op, query: Value, key: Value, value: Value, scale: float | 
     """Whether ONNX's Attention exists and takes the shapes: it neither broadcasts nor takes empty sequences."""
     if not op.has("Attention") or (scale is not None and scale <= 0) or op.rank(query) not in (3, 4):
         return False
-    if not op.rank(query) == op.rank(key) == op.rank(value) or not op.dtype(query).is_float:
+    # The operator's softmax is one of float32.
+    if not op.rank(query) == op.rank(key) == op.rank(value) or op.dtype(query) is DType.FLOAT64:
+        return False
+    if not op.dtype(query).is_float:
         return False
     *batch, rows, width = op.sizes(query)
     *key_batch, columns, _ = op.sizes(key)

@@ -20,6 +20,8 @@ _SPLIT = 30.0
 #: Points of the quadrature over half a circle; its error is below exp(-(2 * 24)**2 / (2 * 30)).
 _POINTS = 24
 _TERMS = 12
+#: Terms of the power series below 1.
+_POWERS = 9
 
 
 def _scaled_bessel(op: Op, x: Value, order: int) -> Value:
@@ -40,8 +42,15 @@ def _scaled_bessel(op: Op, x: Value, order: int) -> Value:
     for k in range(1, _TERMS):
         terms.append(-terms[-1] * (4 * order**2 - (2 * k - 1) ** 2) / (8 * k))
     series = polynomial(op, op.Reciprocal(far), terms[::-1])
-    asymptotic = op.Div(series, op.Sqrt(op.Mul(far, number(op, 2 * math.pi))))
-    return op.Where(op.Less(size, number(op, _SPLIT)), quadrature, asymptotic)
+    asymptotic = op.Div(series, op.Mul(op.Sqrt(far), number(op, math.sqrt(2 * math.pi))))
+    result = op.Where(op.Less(size, number(op, _SPLIT)), quadrature, asymptotic)
+    if order == 0:
+        return result
+    # The mean of what is half negative loses its digits near 0.
+    square = op.Mul(op.Mul(size, size), number(op, 0.25))
+    powers = polynomial(op, square, [1 / (math.factorial(k) * math.factorial(k + 1)) for k in range(_POWERS)][::-1])
+    start = op.Mul(op.Mul(op.Mul(size, number(op, 0.5)), powers), op.Exp(op.Neg(size)))
+    return op.Where(op.Less(size, number(op, 1)), start, result)
 
 
 def _bessel(op: Op, self: Value, order: int, scaled: bool) -> Value:

@@ -12,6 +12,9 @@ from onnxport_ir import DType, Value
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.registry import aten
 
+#: The types that torch computes in float32, and ONNX as the operator says.
+HALVES = frozenset({DType.FLOAT16, DType.BFLOAT16})
+
 
 def convert(op: Op, value: Value, dtype: DType) -> Value:
     """``value`` as ``dtype``; complex types have no cast in ONNX."""
@@ -42,11 +45,16 @@ def in_single(function: _Unary[_P]) -> _Unary[_P]:
     @functools.wraps(function)
     def in_float32(op: Op, self: Value, *args: _P.args, **kwargs: _P.kwargs) -> Value:
         dtype = self.dtype
-        if dtype not in (DType.FLOAT16, DType.BFLOAT16):
+        if dtype not in HALVES:
             return function(op, self, *args, **kwargs)
         return op.cast(function(op, op.cast(self, DType.FLOAT32), *args, **kwargs), dtype)
 
     return in_float32  # type: ignore[return-value]  # it has names for what the type says is positional
+
+
+def widened(op: Op, *values: Value) -> list[Value]:
+    """Half precision as float32, for a function whose intermediate results would overflow, or lose digits."""
+    return [op.cast(v, DType.FLOAT32) if v.dtype in HALVES else v for v in values]
 
 
 def real_dtype(op: Op, value: Value) -> DType:

@@ -8,7 +8,7 @@ import numpy as np
 from onnxport_ir import DType, Value
 
 from onnxport_symbolics.aten.arithmetic import as_number, known_number, promote_real, with_number
-from onnxport_symbolics.aten.casts import convert, filled_like, real_dtype
+from onnxport_symbolics.aten.casts import as_float, convert, filled_like, real_dtype
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.promote import TensorOrNumber, as_dtype, promote, result_dtype
 from onnxport_symbolics.registry import aten
@@ -277,12 +277,9 @@ def isclose(
         close = op.Or(close, op.And(op.IsNaN(left), op.IsNaN(right)))
     if rtol == 0 and atol == 0:
         return close
-    if left.dtype is DType.BOOL:
-        left, right = op.cast(left, DType.INT32), op.cast(right, DType.INT32)
+    left, right = as_float(op, left), as_float(op, right)
     difference = op.Abs(op.Sub(left, right))
-    bound = right if op.dtype(right).is_float else op.cast(right, DType.FLOAT32)
-    allowed = op.Add(op.const_like(atol, bound), op.Abs(op.Mul(op.const_like(rtol, bound), bound)))
-    difference = op.cast(difference, op.dtype(bound))
+    allowed = op.Add(op.const_like(atol, right), op.Abs(op.Mul(op.const_like(rtol, right), right)))
     # Infinite numbers are close to equal ones only.
     near = op.And(isfinite(op, difference), op.LessOrEqual(difference, allowed))
     return op.Or(close, near)

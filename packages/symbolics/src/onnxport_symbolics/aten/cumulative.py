@@ -9,7 +9,7 @@ import numpy as np
 from onnxport_ir import DType, TensorType, Value
 
 from onnxport_symbolics.aten.arithmetic import add, div, logaddexp, mul
-from onnxport_symbolics.aten.casts import as_float, convert, real_dtype
+from onnxport_symbolics.aten.casts import as_float, convert, in_single, real_dtype, widened
 from onnxport_symbolics.aten.reduce import accumulator_dtype, sum_
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.promote import TensorOrNumber, promote_dtypes
@@ -78,19 +78,21 @@ def cumsum(op: Op, self: Value, dim: int, dtype: DType | None = None) -> Value:
 @aten("cumprod")
 def cumprod(op: Op, self: Value, dim: int, dtype: DType | None = None) -> Value:
     """cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor"""
-    x = convert(op, self, accumulator_dtype(op, self, dtype))
+    given = convert(op, self, accumulator_dtype(op, self, dtype))
+    x = widened(op, given)[0]
     axis = op.axis(x, dim)
     if _needs_no_scan(op, x):
-        return x
+        return given
 
     def step(state: Sequence[Value], item: Value) -> tuple[Sequence[Value], Sequence[Value]]:
         product = op.Mul(state[0], item)
         return [product], [product]
 
-    return scan(op, x, axis, [_slice_of(op, x, axis, 1, op.dtype(x))], step)[0]
+    return op.cast(scan(op, x, axis, [_slice_of(op, x, axis, 1, op.dtype(x))], step)[0], op.dtype(given))
 
 
 @aten("logcumsumexp", "_logcumsumexp")
+@in_single
 def logcumsumexp(op: Op, self: Value, dim: int) -> Value:
     """logcumsumexp(Tensor self, int dim) -> Tensor"""
     x = as_float(op, self)
@@ -119,9 +121,10 @@ def cummin(op: Op, self: Value, dim: int) -> tuple[Value, Value]:
 
 def _running_extreme(op: Op, x: Value, dim: int, compare: str, sign: int) -> tuple[Value, Value]:
     dtype = real_dtype(op, x)
-    if dtype is DType.BOOL:
-        values, indices = _running_extreme(op, op.cast(x, DType.INT32), dim, compare, sign)
-        return op.cast(values, DType.BOOL), indices
+    carrier = {DType.BOOL: DType.INT32, DType.BFLOAT16: DType.FLOAT32}.get(dtype)
+    if carrier is not None:
+        values, indices = _running_extreme(op, op.cast(x, carrier), dim, compare, sign)
+        return op.cast(values, dtype), indices
     axis = op.axis(x, dim)
     if op.rank(x) == 0:
         return x, op.const(0)

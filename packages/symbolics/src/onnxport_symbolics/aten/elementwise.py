@@ -117,14 +117,6 @@ def _log_to_base(op: Op, x: Value, base: int) -> Value:
     return op.Where(op.Equal(op.Pow(op.const_like(base, x), whole), x), whole, log)
 
 
-@aten("erfc", "special_erfc")
-@in_single
-def erfc(op: Op, self: Value) -> Value:
-    """erfc(Tensor self) -> Tensor"""
-    x = as_float(op, self)
-    return op.Sub(op.const_like(1, x), op.Erf(x))
-
-
 @aten("special_ndtr")
 @in_single
 def ndtr(op: Op, self: Value) -> Value:
@@ -212,8 +204,12 @@ def abs_(op: Op, self: Value) -> Value:
 
 @aten("sign", "sgn")
 def sign(op: Op, self: Value) -> Value:
-    """sign(Tensor self) -> Tensor"""
-    return self if real_dtype(op, self) is DType.BOOL else op.Sign(self)
+    """sign(Tensor self) -> Tensor; that of NaN is 0, which ONNX leaves open"""
+    dtype = real_dtype(op, self)
+    if dtype is DType.BOOL:
+        return self
+    signs = op.Sign(self)
+    return op.Where(op.IsNaN(self), op.const_like(0, self), signs) if dtype.is_float else signs
 
 
 def _rounding(op: Op, x: Value, op_type: str) -> Value:

@@ -342,3 +342,38 @@ def _positions(op: Op, x: Value, axis: int) -> Value:
     if isinstance(size, int):
         return op.const(np.arange(size, dtype=np.int64))
     return op.Range(op.const(0), size, op.const(1))
+
+
+@aten("multilabel_margin_loss_forward")
+def multilabel_margin_loss_forward(op: Op, self: Value, target: Value, reduction: int) -> tuple[Value, Value]:
+    """multilabel_margin_loss_forward(Tensor self, Tensor target, int reduction) -> (Tensor output, Tensor is_target)
+
+    self, target: (C) or (N, C); the classes of a sample end before the first -1
+    """
+    x = self if op.rank(self) else op.Unsqueeze(self, op.const([0]))
+    given = op.cast(target if op.rank(target) else op.Unsqueeze(target, op.const([0])), DType.INT64)
+    last = op.rank(x) - 1
+    places = _positions(op, x, last)
+    count = op.scalar(op.dim(x, last), DType.INT64)
+    ends = op.Where(op.Equal(given, op.const(-1)), places, count)
+    valid = op.Less(places, op.ReduceMin(ends, op.const([last]), keepdims=1))
+    chosen = op.Where(valid, given, op.const(0))
+    right = op.Unsqueeze(op.GatherElements(x, chosen, axis=last), op.const([last + 1]))
+    # (N, targets, classes)
+    named = op.Equal(op.Unsqueeze(op.Where(valid, given, op.const(-1)), op.const([last + 1])), places)
+    is_target = op.ReduceMax(op.cast(named, DType.INT32), op.const([last]), keepdims=1)
+    zero = op.const_like(0, x)
+    margin = op.Add(op.Sub(op.const_like(1, x), right), op.Unsqueeze(x, op.const([last])))
+    counts = op.And(op.Unsqueeze(valid, op.const([last + 1])), op.Not(op.cast(is_target, DType.BOOL)))
+    kept = op.Where(op.And(counts, op.Less(zero, margin)), margin, zero)
+    loss = op.Div(reduce_dims(op, "ReduceSum", kept, [last, last + 1]), op.cast(count, op.dtype(x)))
+    is_target = op.cast(op.Squeeze(is_target, op.const([last])), op.dtype(x))
+    if op.rank(self) == 0:
+        is_target = op.Squeeze(is_target, op.const([0]))
+    return reduced(op, loss, reduction), is_target
+
+
+@aten("multilabel_margin_loss")
+def multilabel_margin_loss(op: Op, self: Value, target: Value, reduction: int = _MEAN) -> Value:
+    """multilabel_margin_loss(Tensor self, Tensor target, int reduction=Mean) -> Tensor"""
+    return multilabel_margin_loss_forward(op, self, target, reduction)[0]

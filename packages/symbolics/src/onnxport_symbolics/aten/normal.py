@@ -1,22 +1,61 @@
-"""The scaled complement of the error function, and the normal distribution's logarithm and inverse."""
+"""The complement of the error function, itself and scaled, and the normal distribution's logarithm and inverse."""
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
-from onnxport_ir import Value
+from onnxport_ir import DType, Value
 
+from onnxport_symbolics.aten.casts import as_float, in_single
 from onnxport_symbolics.aten.elementwise import log1p
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.registry import aten
-from onnxport_symbolics.series import column, narrow, number, polynomial, weighted, wide
+from onnxport_symbolics.series import narrow, number, polynomial, wide
 
-#: Points of Gauss' quadrature, and how far it goes: exp(-2 s) vanishes there.
-_POINTS = 64
-_END = 19.0
-#: From here on the shape of the integrand changes no more.
-_LIMIT = 1e8
+#: Polynomials in s = 2 t - 1 for log(exp(x * x) erfc(x) / t) of t = 2 / (2 + x), highest power first; interpolated at
+#: Chebyshev's points. The error of the first is below 7e-9, that of the second below float64's rounding.
+_SCALED_ERFC = (
+    1.5401817283772113e-05,
+    -8.70509883316567e-05,
+    -3.825410526006034e-05,
+    0.0005731254989469202,
+    -0.0001758054723287054,
+    -0.0022881236566899177,
+    0.0017670032525904623,
+    0.008808544323316852,
+    -0.009873662468445727,
+    -0.046893590304725064,
+    0.04734334109347023,
+    0.6726431522588268,
+    -0.6717940840566923,
+)
+_SCALED_ERFC_OF_DOUBLES = (
+    -1.3791307091712085e-08,
+    2.9923273057708554e-08,
+    8.35469423874137e-08,
+    -2.902443995600044e-07,
+    -5.7457241119152446e-08,
+    1.2851059663435704e-06,
+    -1.3853380961247002e-06,
+    -2.9659329859106468e-06,
+    8.639485366744026e-06,
+    1.420950999465928e-07,
+    -3.0223285604111387e-05,
+    3.174564452587231e-05,
+    7.141197420995915e-05,
+    -0.00017430363340430627,
+    -9.373724844136099e-05,
+    0.0006736790125595953,
+    -0.00014624658593819772,
+    -0.002345812534455851,
+    0.0017589335383343834,
+    0.00882493855975445,
+    -0.009872689365754328,
+    -0.04689561023126843,
+    0.047343306841898185,
+    0.6726432239776576,
+    -0.6717940840566923,
+)
 #: Newton's steps from a start within 5e-4.
 _NEWTON_STEPS = 2
 #: Abramowitz and Stegun, 26.2.23: the quantile of a small probability p in terms of sqrt(-2 log p).
@@ -25,20 +64,33 @@ _QUANTILE_BELOW = (0.001308, 0.189269, 1.432788, 1.0)
 
 
 def _scaled_erfc(op: Op, x: Value) -> Value:
-    """``exp(x * x) erfc(x)`` of a float64 that is not negative, or but little.
+    """``exp(x * x) erfc(x)`` of a number that is not negative, or but little."""
+    t, logarithm = _exponent(op, x)
+    return op.Mul(t, op.Exp(logarithm))
 
-    The integral of ``exp(-t * t - 2 x t)`` from 0 on, stretched by ``sqrt(1 + x * x)`` so that it ends where it does
-    for each x.
-    """
-    near = op.Min(x, number(op, _LIMIT))
-    root = op.Sqrt(op.Add(op.Mul(near, near), number(op, 1)))
-    nodes, weights = np.polynomial.legendre.leggauss(_POINTS)
-    s = (nodes + 1) * _END / 2
-    inverse = op.Reciprocal(root)
-    quadratic = op.Mul(column(op, op.Mul(inverse, inverse)), op.const(-s * s))
-    linear = op.Mul(column(op, op.Mul(near, inverse)), op.const(2 * s))
-    total = weighted(op, op.Exp(op.Sub(quadratic, linear)), weights * _END / math.sqrt(math.pi))
-    return op.Div(total, op.Max(root, x))
+
+def _exponent(op: Op, x: Value) -> tuple[Value, Value]:
+    """What :func:`_scaled_erfc` is the product of, the second one as a logarithm."""
+    coefficients = _SCALED_ERFC_OF_DOUBLES if op.dtype(x) is DType.FLOAT64 else _SCALED_ERFC
+    two = op.const_like(2, x)
+    t = op.Div(two, op.Add(x, two))
+    s = op.Sub(op.Mul(t, two), op.const_like(1, x))
+    result = op.const_like(coefficients[0], x)
+    for coefficient in coefficients[1:]:
+        result = op.Add(op.Mul(result, s), op.const_like(coefficient, x))
+    return t, result
+
+
+@aten("erfc", "special_erfc")
+@in_single
+def erfc(op: Op, self: Value) -> Value:
+    """erfc(Tensor self) -> Tensor; it keeps its digits where ``1 - erf(x)`` would be 0"""
+    x = as_float(op, self)
+    half = op.const_like(0.5, x)
+    positive = op.Max(x, half)
+    t, logarithm = _exponent(op, positive)
+    tail = op.Mul(t, op.Exp(op.Sub(logarithm, op.Mul(positive, positive))))
+    return op.Where(op.Less(x, half), op.Sub(op.const_like(1, x), op.Erf(x)), tail)
 
 
 @aten("special_erfcx")

@@ -9,7 +9,7 @@ import numpy as np
 from onnxport_ir import DType, Value
 
 from onnxport_symbolics.aten.arithmetic import add, promote_real, sub
-from onnxport_symbolics.aten.casts import convert, real_dtype
+from onnxport_symbolics.aten.casts import convert, real_dtype, widened
 from onnxport_symbolics.aten.reduce import amax, amin, reduce_dims
 from onnxport_symbolics.aten.singular import singular_values
 from onnxport_symbolics.aten.solve import square
@@ -31,8 +31,9 @@ def vector_norm(op: Op, x: Value, p: float, dim: Sequence[int] | None, keepdim: 
         return reduce_dims(op, "ReduceSum", present, dim, keepdim)
     if math.isinf(p):
         return (amax if p > 0 else amin)(op, op.Abs(x), dim, keepdim)
-    total = reduce_dims(op, "ReduceSum", op.Pow(op.Abs(x), op.const_like(p, x)), dim, keepdim)
-    return op.Pow(total, op.const_like(1 / p, x))
+    size = widened(op, op.Abs(x))[0]
+    total = reduce_dims(op, "ReduceSum", op.Pow(size, op.const_like(p, size)), dim, keepdim)
+    return op.cast(op.Pow(total, op.const_like(1 / p, size)), op.dtype(x))
 
 
 @aten("linalg_vector_norm")

@@ -8,7 +8,7 @@ from functools import partial
 
 from onnxport_ir import DType, Value
 
-from onnxport_symbolics.aten import arithmetic, bitwise, elementwise, special
+from onnxport_symbolics.aten import arithmetic, bitwise, elementwise, normal, special
 from onnxport_symbolics.aten.scalar_math import Number, binary, common, unary
 from onnxport_symbolics.calls import Call
 from onnxport_symbolics.op import Op
@@ -58,7 +58,7 @@ for _op_type, _known in _FUNCTIONS.items():
 
 unary(_of_one("fabs"), math.fabs, lambda op, a: op.Abs(a))
 unary(_of_one("expm1"), math.expm1, elementwise.expm1)
-unary(_of_one("erfc"), math.erfc, _in_single_precision(elementwise.erfc))
+unary(_of_one("erfc"), math.erfc, _in_single_precision(normal.erfc))
 unary(_of_one("lgamma"), math.lgamma, special.lgamma)
 unary(_of_one("degrees"), math.degrees, lambda op, a: op.Mul(a, op.const_like(180 / math.pi, a)))
 unary(_of_one("radians"), math.radians, lambda op, a: op.Mul(a, op.const_like(math.pi / 180, a)))

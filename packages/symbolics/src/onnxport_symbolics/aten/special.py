@@ -36,8 +36,8 @@ _SHIFT = 10
 
 
 def _fraction(op: Op, x: Value) -> Value:
-    """``x - floor(x)``: a function of period 1 keeps its digits far from 0."""
-    return op.Sub(x, op.Floor(x))
+    """``x`` less the nearest integer: a function of period 1 keeps its digits far from 0, and near it."""
+    return op.Sub(x, op.Round(x))
 
 
 def log_gamma(op: Op, x: Value) -> Value:

@@ -11,6 +11,7 @@ from onnxport_symbolics.aten.casts import as_float, real_dtype
 from onnxport_symbolics.aten.reduce import count_reduced, mean, reduce_dims, reduced_axes
 from onnxport_symbolics.aten.sort_search import any_of_equals
 from onnxport_symbolics.op import Int, Op
+from onnxport_symbolics.promote import TensorOrNumber, as_dtype
 from onnxport_symbolics.registry import aten
 
 _NARROW = (DType.FLOAT16, DType.BFLOAT16)
@@ -266,7 +267,7 @@ def corrcoef(op: Op, self: Value) -> Value:
 def quantile(
     op: Op,
     self: Value,
-    q: Value,
+    q: TensorOrNumber,
     dim: int | None = None,
     keepdim: bool = False,
     interpolation: str = "linear",
@@ -277,8 +278,9 @@ def quantile(
     if op.rank(x) == 0:
         x = op.Unsqueeze(x, op.const([0]))
     axis = 0 if dim is None else op.axis(self, dim)
-    found = _at_quantiles(op, x, op.cast(q, op.dtype(x)), axis, interpolation)
-    several = op.rank(q)
+    at = as_dtype(op, q, op.dtype(x))
+    found = _at_quantiles(op, x, at, axis, interpolation)
+    several = op.rank(at)
     if several and axis:
         others = [i for i in range(op.rank(found)) if i != axis]
         found = op.Transpose(found, perm=[axis, *others])

@@ -74,30 +74,52 @@ def sinh(op: Op, x: Value) -> Value:
     return op.Mul(op.Tanh(x), op.Cosh(x))
 
 
+#: From here on, one more or less makes no difference to the square.
+_LARGE = 2.0**28
+
+
 @backport("Asinh")
 def asinh(op: Op, x: Value) -> Value:
-    """``sign(x) * log(|x| + sqrt(x * x + 1))`` in double precision."""
+    """``sign(x) * log(|x| + sqrt(x * x + 1))`` in double precision, without loss near 0."""
     wide = op.cast(x, DType.FLOAT64)
-    size = op.Abs(wide)
-    magnitude = op.Log(op.Add(size, op.Sqrt(op.Add(op.Mul(wide, wide), op.const_like(1, wide)))))
-    return op.cast(op.Mul(op.Sign(wide), magnitude), op.dtype(x))
+    size, one = op.Abs(wide), op.const_like(1, wide)
+    near = op.Min(size, op.const_like(_LARGE, wide))
+    square = op.Mul(near, near)
+    rest = op.Add(near, op.Div(square, op.Add(op.Sqrt(op.Add(square, one)), one)))
+    return op.cast(op.Mul(op.Sign(wide), _near_or_large(op, size, _log1p(op, rest))), op.dtype(x))
 
 
 @backport("Acosh")
 def acosh(op: Op, x: Value) -> Value:
-    """``log(x + sqrt(x * x - 1))`` in double precision."""
+    """``log(x + sqrt(x * x - 1))`` in double precision, without loss near 1."""
     wide = op.cast(x, DType.FLOAT64)
-    root = op.Sqrt(op.Sub(op.Mul(wide, wide), op.const_like(1, wide)))
-    return op.cast(op.Log(op.Add(wide, root)), op.dtype(x))
+    above = op.Sub(op.Min(wide, op.const_like(_LARGE, wide)), op.const_like(1, wide))
+    root = op.Mul(op.Sqrt(above), op.Sqrt(op.Add(above, op.const_like(2, wide))))
+    return op.cast(_near_or_large(op, wide, _log1p(op, op.Add(above, root))), op.dtype(x))
 
 
 @backport("Atanh")
 def atanh(op: Op, x: Value) -> Value:
-    """``log((1 + x) / (1 - x)) / 2`` in double precision."""
+    """``log((1 + x) / (1 - x)) / 2`` in double precision, without loss near 0."""
     wide = op.cast(x, DType.FLOAT64)
-    one = op.const_like(1, wide)
-    ratio = op.Div(op.Add(one, wide), op.Sub(one, wide))
-    return op.cast(op.Mul(op.Log(ratio), op.const_like(0.5, wide)), op.dtype(x))
+    size, one = op.Abs(wide), op.const_like(1, wide)
+    rest = op.Div(op.Add(size, size), op.Sub(one, size))
+    half = op.Mul(_log1p(op, rest), op.const_like(0.5, wide))
+    return op.cast(op.Mul(op.Sign(wide), half), op.dtype(x))
+
+
+def _near_or_large(op: Op, x: Value, near: Value) -> Value:
+    """``log(2 x)`` of large numbers, else what is given."""
+    large = op.Add(op.Log(x), op.const_like(math.log(2), x))
+    return op.Where(op.Less(op.const_like(_LARGE, x), x), large, near)
+
+
+def _log1p(op: Op, x: Value) -> Value:
+    """``log(1 + x)``; what rounding ``1 + x`` loses is added back to first order, where there is any."""
+    one = op.const_like(1, x)
+    rounded = op.Add(x, one)
+    log, kept = op.Log(rounded), op.Sub(rounded, one)
+    return op.Where(op.Equal(kept, x), log, op.Add(log, op.Div(op.Sub(x, kept), rounded)))
 
 
 #: erf(x) / x as a quotient of polynomials in x * x, highest power first, fitted on [-4, 4].

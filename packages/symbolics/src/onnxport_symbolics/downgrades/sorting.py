@@ -37,14 +37,11 @@ def topk_of_largest(op: Op, call: Call) -> Call | tuple[Value, ...]:
         return _by_halves(op, call, largest=largest)[: call.num_results]
     if largest:
         return call
-    if not op.dtype(data).is_signed:
-        # A wider type has room for the negated.
-        wide = op.cast(data, DType.FLOAT64 if op.dtype(data) is DType.UINT32 else DType.FLOAT32)
+    if not op.dtype(data).is_float:
+        # A wider type has room for the negated, also of the lowest.
+        wide = op.cast(data, DType.FLOAT64 if op.dtype(data).bits == 32 else DType.FLOAT32)
         values, indices = op.multi("TopK", 2, wide, call.operands[1], largest=0, **call.attributes)
         return (op.cast(values, op.dtype(data)), indices)[: call.num_results]
-    if not op.dtype(data).is_float:
-        values, indices = op.multi("TopK", 2, op.Neg(data), call.operands[1], **call.attributes)
-        return (op.Neg(values), indices)[: call.num_results]
     # NaN is larger than infinity: of the negated, it has to be the smallest.
     lowest = op.const_like(-largest_number(op.dtype(data)), data)
     keys = op.Where(op.IsNaN(data), op.const_like(-math.inf, data), op.Max(op.Neg(data), lowest))

@@ -29,7 +29,6 @@ _Write = Callable[[Op, Value, dict[str, Any]], Value]
     "DequantizeLinear",
     "Gelu",
     "GridSample",
-    "HardSwish",
     "MeanVarianceNormalization",
     "Mish",
     "OneHot",
@@ -44,6 +43,22 @@ def as_if_absent(op: Op, call: Call) -> Call | Value:
     function = backport_of(call.op_type)
     if function is None or op.has_kernel(call):
         return call
+    result: Value = function(op, *call.operands, **call.attributes)
+    return result
+
+
+@stand_in("GroupNormalization", "HardSwish")
+def always_as_if_absent(op: Op, call: Call) -> Call | Value:
+    """What ONNX Runtime would compute by the operator's definition, worse.
+
+    The variance of a group is the mean of the squares less the square of the mean there, which loses its digits where
+    the mean is large. In float64 the numbers of a hard swish are rounded to float32.
+    """
+    if call.op_type == "HardSwish" and op.dtype(first(call)) is not DType.FLOAT64:
+        return call
+    function = backport_of(call.op_type)
+    if function is None:
+        raise op.needs(call.op_type)
     result: Value = function(op, *call.operands, **call.attributes)
     return result
 
@@ -164,6 +179,9 @@ _WRITTEN_OUT: dict[str, _Write] = {
 }
 
 
+# Operators that in float64 have their numbers rounded to float32, as attributes are, or overflow.
+_ROUND_NUMBERS = frozenset({"Elu", "HardSigmoid", "LeakyRelu", "Selu", "Softplus"})
+
 # Half precision, in which definitions overflow; the runtime has only these for some operators at some opsets.
 _HALVES = frozenset({DType.FLOAT16, DType.BFLOAT16})
 
@@ -186,15 +204,22 @@ def _in_single(op: Op, call: Call) -> tuple[Value, ...]:
 @stand_in(*_WRITTEN_OUT)
 def written_out(op: Op, call: Call) -> Call | Value | tuple[Value, ...]:
     """The operator's formula."""
-    if call.op_type == "Softplus" and op.dtype(first(call)) in _HALVES:
+    dtype = op.dtype(first(call))
+    if call.op_type == "Softplus" and dtype in _HALVES:
         return _in_single(op, call)
-    return call if op.has_kernel(call) else _WRITTEN_OUT[call.op_type](op, first(call), call.attributes)
+    rounds = dtype is DType.FLOAT64 and call.op_type in _ROUND_NUMBERS
+    return call if op.has_kernel(call) and not rounds else _WRITTEN_OUT[call.op_type](op, first(call), call.attributes)
 
 
 @stand_in("RMSNormalization", "Attention")
 def brain_floats_in_single(op: Op, call: Call) -> Call | tuple[Value, ...]:
-    """ONNX Runtime takes them apart for bfloat16, and lacks kernels for the parts."""
-    return _in_single(op, call) if op.dtype(first(call)) is DType.BFLOAT16 else call
+    """ONNX Runtime takes them apart for bfloat16, and lacks kernels for the parts.
+
+    In its kernel of Attention, which the newest version has no more, scores overflow in float16.
+    """
+    dtype = op.dtype(first(call))
+    overflows = call.op_type == "Attention" and not op.has_attribute("Attention", "left_window_size")
+    return _in_single(op, call) if dtype is DType.BFLOAT16 or (dtype is DType.FLOAT16 and overflows) else call
 
 
 @stand_in("ReduceLogSumExp")
