@@ -72,6 +72,27 @@ def test_data_that_is_frozen_is_found_without_dynamic_axes(model):
         onnxport.export(model(), example())
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [lambda x: x.unbind(1), lambda x: x.split(2, 1), lambda x: x.chunk(3, 1)],
+    ids=["unbind", "split", "chunk"],
+)
+def test_a_list_has_as_many_parts_as_the_example(parts):
+    class Last(nn.Module):
+        def forward(self, x):
+            return parts(x)[-1]
+
+    class First(nn.Module):
+        def forward(self, x):
+            return parts(x)[0]
+
+    with pytest.raises(FrozenValue, match=r"test_frozen\.py[\s\S]*taken apart"):
+        onnxport.export(Last(), example(), dynamic_axes={"x": [1]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        onnxport.export(First(), example(), dynamic_axes={"x": [1]})
+
+
 def test_a_check_that_does_not_matter_is_no_error():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -23,6 +23,12 @@ def windows(x: torch.Tensor) -> torch.Tensor:
     return parts.permute(0, 1, 3, 2, 4, 5).reshape(-1, 4, channels)
 
 
+def unpooled(x: torch.Tensor, size: torch.Size | None = None) -> torch.Tensor:
+    """What a pooling leaves, where it was."""
+    found, places = F.max_pool2d(x, 2, return_indices=True)
+    return F.max_unpool2d(found, places, 2, output_size=size)
+
+
 CASES = [
     case("conv1d", nn.Conv1d(4, 3, 3, padding=1), "b 4 s"),
     case("conv2d", nn.Conv2d(4, 3, 3, stride=2), IMAGE),
@@ -44,6 +50,17 @@ CASES = [
     case("adaptive average pool, kept", nn.AdaptiveAvgPool2d((None, 2)), IMAGE),
     case("adaptive max pool", nn.AdaptiveMaxPool2d(1), IMAGE),
     case("adaptive max pool of two", nn.AdaptiveMaxPool2d(2), IMAGE),
+    case("average pool of an axis", lambda x: F.avg_pool1d(x, x.shape[2]), "b 4 s"),
+    case("max pool of an axis", lambda x: F.max_pool1d(x, kernel_size=x.shape[2]).squeeze(2), "b 4 s"),
+    case(
+        "adaptive pool to a size",
+        lambda x, y: F.adaptive_avg_pool1d(x, y.shape[0]),
+        "b 4 s",
+        "k",
+        loud="its windows are found by a division by the size",
+    ),
+    case("max unpool", unpooled, IMAGE),
+    case("max unpool to a size", lambda x: unpooled(x, x.size()), IMAGE),
     case("batch norm", nn.BatchNorm2d(4).eval(), IMAGE),
     case("batch norm 1d", nn.BatchNorm1d(4).eval(), "b 4"),
     case("instance norm", nn.InstanceNorm2d(4, affine=True), IMAGE),

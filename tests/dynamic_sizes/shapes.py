@@ -20,6 +20,13 @@ def written(x: torch.Tensor) -> torch.Tensor:
     return result
 
 
+def write_ends(x: torch.Tensor) -> torch.Tensor:
+    """A tensor of which the first and last columns are written."""
+    result = x.clone()
+    result[:, [0, x.shape[1] - 1]] = 7.0
+    return result
+
+
 CASES = [
     case("view, rest", lambda x: x.view(x.shape[0], -1), BSD),
     case("view, merged in front", lambda x: x.reshape(-1, x.shape[-1]), BSD),
@@ -62,21 +69,16 @@ CASES = [
     case("chunk of a fixed axis", lambda x: x.chunk(2, dim=-1), "b s 6"),
     case("split by size", lambda x: x.split(2, dim=-1), "b s 6"),
     case("split in parts", lambda x: x.split([1, 5], dim=-1), "b s 6"),
-    case(
-        "split of a dynamic axis",
-        lambda x: x.split(2, dim=1),
-        BSD,
-        refused="length depends on the input|SplitToSequence needs",
-    ),
+    case("chunks of a dynamic axis", lambda x: (x.chunk(3, dim=1)[0], *x.chunk(2, dim=0)[:1]), BSD, since=11),
+    case("parts of a dynamic axis", lambda x: x.split(2, dim=1)[0], BSD, since=11),
+    case("parts of a size that is computed", lambda x: x.split((x.shape[1] + 1) // 2, dim=1)[0], BSD, since=11),
     case("tensor_split", lambda x: torch.tensor_split(x, 2, dim=1), BSD),
     case("unbind", lambda x: x.unbind(1), "b 3 d"),
-    case(
-        "unbind of a dynamic axis",
-        lambda x: x.unbind(1),
-        BSD,
-        refused="length depends on the input|SplitToSequence needs",
-    ),
+    case("first of a dynamic axis", lambda x: x.unbind(1)[0], BSD, since=11),
     case("flip", lambda x: (x.flip(1), x.flip(0, 2)), BSD),
+    case("roll by a size", lambda x: (x.roll(x.shape[1] // 2, 1), torch.roll(x, x.shape[2], dims=0)), BSD),
+    case("list of sizes as index", lambda x: (x[:, [0, x.shape[1] - 1]], x[[x.shape[0] - 1]]), BSD),
+    case("list of sizes as place", write_ends, BSD),
     case("roll", lambda x: (x.roll(1, 1), x.roll(-2, 0), x.roll((1, 5), (0, 2))), BSD),
     case("roll, flat", lambda x: x.roll(3), BSD),
     case("rot90", lambda x: (x.rot90(1, (0, 1)), x.rot90(2, (1, 2))), BSD),
@@ -166,7 +168,7 @@ CASES = [
     case("unfold", lambda x: x.unfold(1, 2, 1), BSD),
     case("unfold, apart", lambda x: x.unfold(-1, 3, 2), BSD),
     case("channel shuffle", lambda x: F.channel_shuffle(x, 2), "b c h w"),
-    case("as_strided", lambda x: torch.as_strided(x, (2, 2), (2, 1)), "b s", refused="a strided view"),
+    case("as_strided", lambda x: torch.as_strided(x, (2, 2), (2, 1)), "b s"),
     case("an axis made and taken away", lambda x: x.reshape(x.shape[0], 1, -1).squeeze(1), BSD),
     case("ones times a size", lambda x: x.shape[0] * torch.ones(2), BSD),
     case("bitwise shifts", lambda x: (x << 2, x >> 1, x & 3), "i9 b s"),

@@ -13,6 +13,7 @@ from onnxport_frontend.watching import Watching
 from onnxport_ir.errors import UnsafeMutation
 from torch import nn
 from torch.nn import functional as F
+from torch.utils._pytree import tree_leaves
 
 
 class Call(torch.nn.Module):
@@ -52,6 +53,44 @@ def test_sizes_in_calls_of_torch_are_recorded_and_no_finding():
         return parts, torch.zeros(size), torch.arange(size), torch.nn.functional.pad(x, (0, size))
 
     assert [kind for kind, _, _ in kinds(function)] == ["input_write"]
+
+
+def test_numbers_for_all_axes_and_lists_of_indices_are_recorded_too():
+    def function(x):
+        size = x.shape[1]
+        ends = x.clone()
+        ends[:, [0, size - 1]] = 3
+        rolled = x.roll(size, 1), torch.roll(x, shifts=size, dims=1), x[:, [size - 1, 0]], ends
+        pooled = F.avg_pool1d(x, size), F.max_pool1d(x, 2, stride=size), F.adaptive_avg_pool1d(x, size)
+        summed = F.conv1d(x[None], x.new_ones(2, 1, 2), padding=size, groups=x.shape[0])
+        return rolled, pooled, summed, x.split(size, 1)[0], torch.split(x, size - 1, dim=1)[0]
+
+    captured = capture(Call(function), torch.ones(2, 3), dynamic_axes={"x": {1: "n"}})
+    assert {finding.kind for finding in captured.findings} <= {"parts"}
+    x = torch.randn(2, 6)
+    torch.testing.assert_close(interpret(captured.graph, [x]), tree_leaves(function(x)))
+
+
+def test_a_factor_of_sizes_is_a_finding():
+    assert kinds(lambda x: F.interpolate(x[None], scale_factor=x.shape[1] / x.shape[0])) == [
+        ("float", False, "<lambda>")
+    ]
+
+
+def test_checks_of_torch_take_sizes_and_functional_call_takes_a_trace():
+    layer = nn.Linear(3, 3)
+
+    def function(x):
+        torch._check(x.shape[1] > 0, lambda: "empty")
+        return torch.func.functional_call(layer, {"weight": x.T @ x, "bias": x[0]}, (x,))
+
+    found = capture(Call(function), torch.ones(2, 3), dynamic_axes={"x": {0: "n"}})
+    assert not found.findings
+    x = torch.rand(5, 3)
+    (result,) = interpret(found.graph, [x])
+    torch.testing.assert_close(result, F.linear(x, x.T @ x, x[0]))
+    with pytest.raises(TypeError, match="cond must be a bool"):
+        torch._check(x.sum() > 0)
 
 
 def test_what_torchs_own_code_reads_is_said_to_be_so():

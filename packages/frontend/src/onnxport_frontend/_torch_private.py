@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -252,13 +251,12 @@ def has_dynamic_shape(namespace: str, name: str, overload: str) -> bool:
     return torch.Tag.dynamic_output_shape in getattr(operator, "tags", ())
 
 
-# --- convolutions that are recorded with their numbers, for convolutions.py -------------------------------------
-
-# torch.conv2d and the like call these two; a trace has them alone.
-convolution = functools.partial(
-    torch._convolution, benchmark=False, deterministic=False, cudnn_enabled=True, allow_tf32=True
-)
-convolution_mode = torch._convolution_mode
+# torch.conv2d and the like call two of these, and a trace has them alone; torch.split makes a number of its argument.
+_functions: Any = torch._VF
+convolution, convolution_mode, split = _functions._convolution, _functions._convolution_mode, _functions.split
+# The modules and names of functions that take no trace, for refusals.py, and what the second one is made of.
+CHECK, FUNCTIONAL_CALL = (torch, "_check_with"), (torch.nn.utils.stateless, "_functional_call")
+reparametrized = torch.nn.utils.stateless._reparametrize_module
 
 
 # --- schemas of operators, for aliasing.py ----------------------------------------------------------------------

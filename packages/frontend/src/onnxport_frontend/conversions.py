@@ -23,6 +23,7 @@ from torch.utils import _pytree as pytree
 
 from onnxport_frontend import _torch_private as private, strides
 from onnxport_frontend.departures import AS_THE_EXAMPLE, Departures, listed, number, numbers_kept
+from onnxport_frontend.numbers_of_sizes import with_factor
 from onnxport_frontend.places import is_between, is_user_file
 from onnxport_frontend.watching import Watching
 
@@ -172,7 +173,11 @@ class WatchingConversions(Watching):
         def make(_: Watching, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
             return watch.making(func, sys._getframe(2))(*args, **kwargs)
 
-        super().__init__({**dict.fromkeys(_FUNCTIONS, convert), **dict.fromkeys(_MAKERS, make)})
+        def scale(_: Watching, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+            return with_factor(func, args, kwargs, watch.number)
+
+        rules = {**dict.fromkeys(_FUNCTIONS, convert), **dict.fromkeys(_MAKERS, make)}
+        super().__init__({**rules, torch.nn.functional.interpolate: scale})
 
 
 class Watch:
@@ -221,6 +226,14 @@ class Watch:
         with self._busy():
             self._record(_LENGTH, [tensor], None, frame)
         return listed(tensor)
+
+    def number(self, tensor: torch.Tensor) -> Any:
+        """What a tensor is in the example, where a function takes nothing else; noted as the model's own doing."""
+        frame = sys._getframe(1)
+        while not is_user_file(frame.f_code.co_filename) and frame.f_back is not None:
+            frame = frame.f_back
+        with self._busy():
+            return self._record(_METHODS["__float__"], [tensor], float(tensor), frame)
 
     def making(self, call: Callable[..., Any], caller: FrameType | None = None) -> Callable[..., Any]:
         """Something that makes a tensor as ``call`` does; what it is made of may be tensors."""

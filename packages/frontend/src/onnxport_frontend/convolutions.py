@@ -16,6 +16,8 @@ from onnxport_frontend import _torch_private as private
 _PLAIN = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 _TRANSPOSED = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
 _NUMBERS = {"stride": 1, "padding": 0, "output_padding": 0, "dilation": 1, "groups": 1}
+#: Of backends; they do not reach ONNX.
+_SETTINGS = {"benchmark": False, "deterministic": False, "cudnn_enabled": True, "allow_tf32": True}
 
 #: The parameters of each function, and over how many axes it goes.
 CONVOLUTIONS: dict[Callable[..., Any], tuple[tuple[str, ...], int]] = {
@@ -61,6 +63,7 @@ def convolve(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mappin
             names is _TRANSPOSED,
             _spread(given["output_padding"], spatial),
             given["groups"],
+            **_SETTINGS,
         )
     return result.squeeze(0) if single else result
 

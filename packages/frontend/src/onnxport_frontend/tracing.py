@@ -19,6 +19,7 @@ from onnxport_frontend.departures import AS_THE_EXAMPLE, Departures
 from onnxport_frontend.findings import Finding, Findings, collect_findings, frames_of
 from onnxport_frontend.model_state import preserved, preserved_settings
 from onnxport_frontend.places import last_script_place, user_place
+from onnxport_frontend.refusals import lifted
 from onnxport_frontend.signature import Call, is_tensor_list
 from onnxport_frontend.structure import Tree, flatten
 
@@ -98,6 +99,7 @@ def _trace(
     with (
         _running(flat.model, training, departures) as findings,
         private.followed_functions(keeps_function),
+        lifted(),
         WatchingConversions(findings.watch),
         mode,
     ):

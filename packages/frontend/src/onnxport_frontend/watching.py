@@ -8,7 +8,7 @@ Dropout outside of training, ``x.type_as(y)`` and others can hand back their arg
 tensor of its own: torch then takes a write to it for a write to nothing else, and drops it if only the argument is read
 later.
 
-Convolutions take sizes as numbers without a record of them.
+Some functions take sizes as numbers without a record of them: convolutions, those of one number for all axes.
 
 What puts other memory behind a tensor, or takes a tensor's memory elsewhere, is refused: ``x.set_(y)``, ``x.data = y``,
 ``copy.copy(x)``, ``torch.from_dlpack(x)``, ``x.resize_(2)``. No operator of the trace would tell.
@@ -18,6 +18,7 @@ Calls inside torch's own functions are not seen: a mode is off while torch's cod
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 import warnings
@@ -34,6 +35,7 @@ from torch.utils._pytree import tree_leaves
 from onnxport_frontend import _torch_private as private
 from onnxport_frontend.aliasing import SILENT_ALIASES
 from onnxport_frontend.convolutions import CONVOLUTIONS, convolve
+from onnxport_frontend.numbers_of_sizes import STANDS, Stand
 from onnxport_frontend.places import is_entrance, user_place
 from onnxport_frontend.strides import read_arguments, strided_view
 
@@ -275,11 +277,18 @@ def _unrecorded(_: Watching, func: Callable[..., Any], __: tuple[Any, ...], ___:
     raise _untraceable(_UNRECORDED[func])
 
 
+def _call_stand(
+    stand: Stand, _: Watching, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    return stand(func, args, kwargs)
+
+
 _RULES: dict[Callable[..., Any], Rule] = {
     **dict.fromkeys(_HAND_BACK, Watching.call_keeping_identity),
     **{function: lambda _, func, args, __: _at_least(_AT_LEAST[func], args) for function in _AT_LEAST},
     **dict.fromkeys(_UNRECORDED, _unrecorded),
     **dict.fromkeys(CONVOLUTIONS, lambda _, func, args, kwargs: convolve(func, args, kwargs)),
+    **{function: functools.partial(_call_stand, stand) for function, stand in STANDS.items()},
     _DEEP_COPY: lambda _, __, args, ___: _deep_copy(args[0], args[1]),
     **dict.fromkeys((torch.Tensor.as_strided, torch.as_strided), Watching.call_strided),
     _SET_DATA: _set_data,

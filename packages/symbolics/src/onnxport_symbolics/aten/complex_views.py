@@ -315,7 +315,10 @@ def split_with_sizes(op: Op, self: ComplexValue, split_sizes: Sequence[Int], dim
 @aten_complex("chunk", "unsafe_chunk")
 def chunk(op: Op, self: ComplexValue, chunks: int, dim: int) -> list[ComplexValue]:
     """chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]"""
-    return [ComplexValue(item) for item in slicing.chunk(op, cv.pair(op, self), chunks, cv.axis(op, self, dim))]
+    found = slicing.chunk(op, cv.pair(op, self), chunks, cv.axis(op, self, dim))
+    if isinstance(found, Value):
+        raise op.refuse("chunks of complex numbers along an axis whose size depends on the input")
+    return [ComplexValue(item) for item in found]
 
 
 @aten_complex("unbind")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+
 from onnxport_ir import DType, ScalarType, SequenceType, TensorLiteral, TensorType, Value
 from onnxport_ir.errors import NeedsStatic
 from onnxport_ir.types import AnyType, TupleType, scalar_dtype
 
 from onnxport_symbolics import dynamic_lists, stacked_lists
 from onnxport_symbolics.aten import slicing
+from onnxport_symbolics.integers import mul, settle
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten, prim
 from onnxport_symbolics.script_lists import as_content, joined, part_of, repeated, sorted_items
+from onnxport_symbolics.shaping import index_axis, slice_axis
 from onnxport_symbolics.structures import Columns, Pieces, as_sequence, as_vector, columns_of
 
 
@@ -38,16 +42,39 @@ def elements(op: Op, items: object) -> tuple[object, ...]:
 @prim("ListUnpack", "TupleUnpack")
 def unpack(op: Op, arg0: object = None, tup: object = None) -> object:
     """prim::ListUnpack(t[] list) -> (t, ...); prim::TupleUnpack((...) tup) -> (...)"""
-    found = elements(op, tup if arg0 is None else arg0)
+    items = tup if arg0 is None else arg0
+    parts = _parts(op, items, len(op.expected)) if isinstance(items, Value) else None
+    found = elements(op, items) if parts is None else parts
     if len(found) != len(op.expected):
         raise op.refuse(f"a list of {len(found)} taken apart into {len(op.expected)} values")
     return found[0] if len(found) == 1 else found
 
 
+def _parts(op: Op, items: Value, count: int) -> tuple[Value, ...] | None:
+    """The first ``count`` parts of a tensor that was cut into as many as its size decides; None for another list.
+
+    That there are as many is what the capture has found to be fixed. Inside of branches and loops it does not look.
+    """
+    node = items.producer
+    if not items.is_sequence or node is None or node.op_type != "SplitToSequence" or op.depth:
+        return None
+    whole, length, *_ = (*node.operands, None)
+    if whole is None:
+        return None
+    axis = node.attributes.get("axis", 0)
+    if not isinstance(axis, int):
+        return None
+    if length is None and not node.attributes.get("keepdims", 1):
+        return tuple(index_axis(op, whole, axis, index) for index in range(count))
+    step: Int = 1 if length is None else settle(length)
+    starts = [mul(op, index, step) for index in range(count + 1)]
+    return tuple(slice_axis(op, whole, axis, start, end) for start, end in itertools.pairwise(starts))
+
+
 @prim("ConstantChunk")
-def constant_chunk(op: Op, self: Value, chunks: int, dim: int) -> list[Value]:
+def constant_chunk(op: Op, self: Value, chunks: int, dim: int) -> tuple[object, ...]:
     """prim::ConstantChunk[int chunks, int dim](Tensor self) -> (Tensor, ...)"""
-    return slicing.chunk(op, self, chunks, dim)
+    return elements(op, slicing.chunk(op, self, chunks, dim))
 
 
 @prim("TupleIndex")

@@ -99,11 +99,12 @@ def split_sizes_(
 
 
 @aten("chunk", "unsafe_chunk")
-def chunk(op: Op, self: Value, chunks: int, dim: int) -> list[Value]:
+def chunk(op: Op, self: Value, chunks: int, dim: int) -> list[Value] | Value:
     """chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]
 
     An axis of dynamic size has ``chunks`` parts for certain only if it is a multiple, or if they are two: of two,
-    the second is missing only for a size of 1, with which code that takes the parts apart cannot run.
+    the second is missing only for a size of 1, with which code that takes the parts apart cannot run. Otherwise the
+    result is an ONNX sequence.
     """
     axis = op.axis(self, dim)
     size = op.sizes(self)[axis]
@@ -119,11 +120,8 @@ def chunk(op: Op, self: Value, chunks: int, dim: int) -> list[Value]:
         length = op.dim(self, axis)
         first = op.Div(add(op, length, 1), 2)
         return cut(op, self, axis, [first, sub(op, length, first)])
-    raise NeedsStatic(
-        f"chunk into {chunks} parts along an axis of dynamic size: for some sizes there are fewer",
-        where=op.place,
-        hint="Use tensor_split, which always gives as many parts, or make the axis static.",
-    )
+    part = op.Div(add(op, op.dim(self, axis), chunks - 1), chunks)
+    return op.SplitToSequence(self, part, axis=axis)
 
 
 @aten("tensor_split")
