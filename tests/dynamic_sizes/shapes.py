@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from tests.dynamic_sizes.cases import case
 
@@ -75,6 +76,13 @@ CASES = [
     case("tensor_split", lambda x: torch.tensor_split(x, 2, dim=1), BSD),
     case("unbind", lambda x: x.unbind(1), "b 3 d"),
     case("first of a dynamic axis", lambda x: x.unbind(1)[0], BSD, since=11),
+    case("padded sequences", lambda x, y: pad_sequence([x, y, x[:1]], padding_value=2.5), "b d", "k d"),
+    case(
+        "padded sequences, left",
+        lambda x, y: pad_sequence([x, y], batch_first=True, padding_side="left"),
+        "i9 b",
+        "i9 k",
+    ),
     case("flip", lambda x: (x.flip(1), x.flip(0, 2)), BSD),
     case("roll by a size", lambda x: (x.roll(x.shape[1] // 2, 1), torch.roll(x, x.shape[2], dims=0)), BSD),
     case("list of sizes as index", lambda x: (x[:, [0, x.shape[1] - 1]], x[[x.shape[0] - 1]]), BSD),

@@ -237,10 +237,7 @@ _DYNAMIC_SHAPE = frozenset(
 
 
 def has_dynamic_shape(namespace: str, name: str, overload: str) -> bool:
-    """Whether an operator's result has a shape that depends on elements, as its tags say.
-
-    Operators from outside of torch say nothing; they may do what they like.
-    """
+    """Whether an operator's result has a shape that depends on elements, by its tags; all of other libraries may."""
     base = f"{namespace}::{name}"
     if base in _DYNAMIC_SHAPE or f"{base}.{overload}" in _DYNAMIC_SHAPE:
         return True
@@ -254,6 +251,8 @@ def has_dynamic_shape(namespace: str, name: str, overload: str) -> bool:
 # torch.conv2d and the like call two of these, and a trace has them alone; torch.split makes a number of its argument.
 _functions: Any = torch._VF
 convolution, convolution_mode, split = _functions._convolution, _functions._convolution_mode, _functions.split
+# The C++ of this one decides which sequence is longest.
+pad_sequence: Any = _C._nn.pad_sequence
 # The modules and names of functions that take no trace, for refusals.py, and what the second one is made of.
 CHECK, FUNCTIONAL_CALL = (torch, "_check_with"), (torch.nn.utils.stateless, "_functional_call")
 reparametrized = torch.nn.utils.stateless._reparametrize_module
@@ -276,8 +275,8 @@ def followed_functions(keeps: Callable[[type], bool]) -> Iterator[None]:
 
     A trace has such a call as one node, and what ``forward`` did twice: as the node's body, whose outputs stand in the
     order in which they were computed, not in that of the results; and behind the node, where what writes to a tensor
-    is left in the graph. So it is better not to have the node. ``apply`` of user's classes is often held by other
-    names, all of which end in this class's. Other threads' calls go on as ever. The caller holds the tracing lock.
+    is left in the graph. ``apply`` of user's classes is often held by other names, all of which end in this class's.
+    Other threads' calls go on as ever. The caller holds the tracing lock.
     """
     base: Any = torch.autograd.function._SingleLevelFunction
     thread = threading.get_ident()

@@ -1,8 +1,8 @@
 """Functions of torch that take numbers which a trace would have from the example, without a word, where they are sizes.
 
 A size is a tensor in a trace. Where a function takes several numbers and gets one, ``avg_pool1d(x, x.shape[2])``, or
-where they stand in a list that is an index, ``x[:, [0, n - 1]]``, torch makes numbers of sizes; so does ``split``.
-``interpolate`` takes no tensor for a factor.
+where they stand in a list that is an index, ``x[:, [0, n - 1]]``, torch makes numbers of sizes; so do ``split``
+and ``pad_sequence``. ``interpolate`` takes no tensor for a factor.
 """
 
 from __future__ import annotations
@@ -90,6 +90,23 @@ def _is_number(item: Any) -> bool:
     return type(item) is int
 
 
+def _pad_sequence(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """``pad_sequence`` by operators, since which of the sequences is the longest is not in a trace."""
+    given = {**dict(zip(("sequences", "batch_first", "padding_value", "padding_side"), args, strict=False)), **kwargs}
+    sequences = list(given["sequences"])
+    lengths = [sequence.shape[0] for sequence in sequences if sequence.dim()]
+    if len(lengths) < len(sequences) or not any(isinstance(length, torch.Tensor) for length in lengths):
+        return function(*args, **kwargs)
+    longest = torch.stack(lengths).max()
+    is_left = given.get("padding_side") == "left"
+    padded = []
+    for sequence, length in zip(sequences, lengths, strict=True):
+        sides = [longest - length, 0] if is_left else [0, longest - length]
+        pads = [0, 0] * (sequence.dim() - 1) + sides
+        padded.append(functional.pad(sequence, pads, value=given.get("padding_value", 0.0)))
+    return torch.stack(padded, 0 if given.get("batch_first") else 1)
+
+
 def with_factor(
     function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], as_number: Callable[[torch.Tensor], float]
 ) -> Any:
@@ -121,6 +138,7 @@ STANDS: Mapping[Function, Stand] = MappingProxyType(
     {
         **dict.fromkeys(_LISTS, _in_lists),
         **dict.fromkeys((torch.split, torch.Tensor.split), _split),
+        private.pad_sequence: _pad_sequence,
         **dict.fromkeys((torch.Tensor.__getitem__, torch.Tensor.__setitem__), _index),
     }
 )
