@@ -3,7 +3,7 @@
 # ruff: noqa: UP006, UP030, UP031, UP032, UP035, C419, SIM905, FURB118, C408, C406, RUF100 - the script language as people write it
 
 from collections import OrderedDict
-from typing import Dict
+from typing import Dict, List
 
 import torch
 from torch import Tensor, nn
@@ -135,3 +135,50 @@ def text_with_places_that_are_none(x):
 def truth_of_a_list_of_any_length(x):
     signs = [bool(value > 0) for value in x]
     return any(signs), all(signs), any([float(value) for value in x])
+
+
+@program((torch.tensor([3.0, 4.0, -1.0, 2.0, -2.0]),), (torch.tensor([5.0, 6.0, 7.0, -2.0, -1.0]),))
+def stack_machine(codes):
+    # In the first turn there is nothing to take; that branch is for later ones.
+    stack: List[Tensor] = []
+    for i in range(codes.numel()):
+        code = codes[i]
+        if bool(code >= 0):
+            stack.append(code)
+        else:
+            right = stack.pop()
+            left = stack.pop()
+            if bool(code == -1):
+                stack.append(left + right)
+            else:
+                stack.append(left * right)
+    return stack.pop(), len(stack)
+
+
+@program((torch.tensor([1, 1, 2, 1, 2, 2]),), (torch.tensor([1, 2, 1]),), (torch.tensor([2, 1]),))
+def matching_brackets(codes):
+    depths: List[int] = []
+    longest = 0
+    for code in codes:
+        if int(code) == 1:
+            depths.append(longest)
+        elif len(depths) > 0:
+            longest = depths.pop() + 1
+            if len(depths) > 0:
+                depths[-1] = max(depths[-1], longest)
+        else:
+            return -1
+    return longest - len(depths)
+
+
+@program((rows(3, 5), 2), (rows(2, 9), 4), (rows(2, 3), 7))
+def elements_from_some_turns_ago(x, lag: int):
+    past: List[Tensor] = []
+    for i in range(x.size(1)):
+        now = x[:, i]
+        if len(past) >= lag:
+            now = now + past[-lag] * 0.5
+        past.append(now)
+        if len(past) > 4:
+            past = past[1:]
+    return torch.stack(past, 1)

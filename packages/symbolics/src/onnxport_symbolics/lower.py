@@ -109,6 +109,7 @@ def lower(
         else:
             run_watched(lowering, graph, block, watcher, separate)
     except ModelRaises:
+        lowering.raise_refusals()
         raise UnsupportedCase("the model raises an error whatever its input is", where=lowering.op.place) from None
     lowering.raise_refusals()
     block.outputs = lowering.outputs(graph.outputs)
@@ -212,6 +213,7 @@ class Lowering:
         """Lower equations into the innermost open block; what is refused is collected."""
         for eqn in eqns:
             self.op.place = eqn.place
+            refused = len(self.refusals)
             try:
                 results = self._lower(eqn)
             except LoweringError as error:
@@ -221,6 +223,8 @@ class Lowering:
                 refusal = UnsupportedCase(f"{eqn.op} was lowered to shapes that do not fit", why=error.what)
                 self.refusals.append(Refusal(str(eqn.op), refusal.at(eqn.place)))  # type: ignore[arg-type]  # as above
                 results = (POISONED,) * len(eqn.outputs)
+            if eqn.blocks and len(self.refusals) > refused:
+                self._lose_lists(eqn)
             if self._has_lists:
                 results = tuple(self._as_list(r, var.type) for r, var in zip(results, eqn.outputs, strict=True))
             self.env.update(zip(eqn.outputs, results, strict=True))
@@ -231,6 +235,16 @@ class Lowering:
                     self._has_complex = True
                 elif holds_quantized(result):
                     self._has_quantized = True
+
+    def _lose_lists(self, eqn: Eqn) -> None:
+        """Nothing is known of lists that a block writes to which cannot be lowered: what reads them says no more."""
+        given = [arg for arg in eqn.args if isinstance(arg, Var)]
+        written = [inner.args[0] for block in eqn.blocks for inner in walk(block.eqns) if inner.op.base in WRITES]
+        for var in (*given, *(arg for arg in written if isinstance(arg, Var))):
+            cell = self.env.get(var)
+            if isinstance(cell, ListCell) and cell.depth <= self.op.depth:
+                self._has_stand_ins = True
+                self.write(cell, POISONED)
 
     def raw(self, arg: Arg) -> Lowered:
         """An argument with its variables replaced by what they were lowered to; lists are still themselves."""

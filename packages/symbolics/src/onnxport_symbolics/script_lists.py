@@ -20,6 +20,7 @@ from onnxport_symbolics.structures import (
     Columns,
     Growing,
     ListCell,
+    ModelRaises,
     Pieces,
     ReadWhileGrowing,
     as_sequence,
@@ -46,7 +47,8 @@ def _known_index(op: Op, index: Lowered, length: int, *, clamp: bool = False) ->
     if clamp:
         return min(max(index + length if index < 0 else index, 0), length)
     if not -length <= index < length:
-        raise op.refuse(f"index {index} of a list of {length}")
+        # In a branch that is taken only once a loop has made the list longer, say.
+        raise ModelRaises(f"index {index} of a list of {length}")
     return index % length
 
 

@@ -15,7 +15,7 @@ from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten, prim
 from onnxport_symbolics.script_lists import as_content, joined, part_of, repeated, sorted_items
 from onnxport_symbolics.shaping import index_axis, slice_axis
-from onnxport_symbolics.structures import Columns, Pieces, as_sequence, as_vector, columns_of
+from onnxport_symbolics.structures import Columns, ModelRaises, Pieces, as_sequence, as_vector, columns_of
 
 
 def elements(op: Op, items: object) -> tuple[object, ...]:
@@ -96,10 +96,10 @@ def get_item(op: Op, list: object, idx: Int) -> object:
     if isinstance(kind, TupleType) and (isinstance(list, Columns) or (isinstance(idx, Value) and idx.const is None)):
         return _row(op, list, kind, idx)
     items = elements(op, list)
+    if not items or (isinstance(idx, int) and not -len(items) <= idx < len(items)):
+        raise ModelRaises(f"an index of a list of {len(items)} that is not in it")
     if isinstance(idx, Value):
         return _chosen(op, items, idx)
-    if not -len(items) <= idx < len(items):
-        raise op.refuse(f"index {idx} of a list of {len(items)}")
     return items[idx]
 
 
@@ -124,7 +124,7 @@ def _chosen(op: Op, items: tuple[object, ...], index: Value) -> Value:
     dtype = scalar_dtype(kind.kind) if isinstance(kind, ScalarType) else None
     if dtype is not None:
         return op.Gather(as_vector(op, items, dtype), index)
-    if not items or not all(isinstance(item, Value | TensorLiteral) for item in items):
+    if not all(isinstance(item, Value | TensorLiteral) for item in items):
         raise NeedsStatic("an index that depends on the input, into a list of no tensors", where=op.place)
     return op.SequenceAt(as_sequence(op, items, None), index)
 
