@@ -456,7 +456,7 @@ def an_element_that_a_branch_replaces(x, y, flag: bool, n: int):
     return a, b, held[0]
 
 
-@case("may or may not share its memory")
+@case()
 def perhaps_a_tensor(x, y, flag: bool, n: int):
     a = x * 1
     v: Tensor | None = None
@@ -465,6 +465,41 @@ def perhaps_a_tensor(x, y, flag: bool, n: int):
     if v is not None:
         v += 1
     return a
+
+
+def scaled(a: Tensor, bias: Tensor | None) -> Tensor:
+    if bias is not None:
+        bias *= 2
+        return a + bias
+    return a
+
+
+@case()
+def a_function_writes_what_it_may_be_given(x, y, flag: bool, n: int):
+    a = x * 1
+    bias: Tensor | None = None
+    if flag:
+        bias = a[1]
+    first = scaled(x, bias)
+    a.add_(1)
+    second = scaled(x, bias)
+    return a, first, second
+
+
+@case("may or may not share its memory")
+def perhaps_a_tensor_from_a_turn_on(x, y, flag: bool, n: int):
+    a, b = x * 1, x * 2
+    v: Tensor | None = None
+    for i in range(n):
+        if v is not None:
+            v += i
+        if i == 1:
+            v = a[0]
+        if flag and i == 0:
+            v = b[1]
+    if v is not None:
+        v.mul_(2)
+    return a, b
 
 
 @torch.jit.script

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from onnxport_ir.captured import Arg, Block, Eqn, OpName, Var, arg_vars
 from onnxport_ir.errors import Place
-from onnxport_ir.types import AnyType, ScalarType
+from onnxport_ir.types import AnyType, OptionalType, ScalarType, TensorType
 
 from onnxport_frontend.emitting import Emitter, reshape_like, tensor_type
 from onnxport_frontend.storage import Base, Choice, Effects, Memory, Nowhere, Region, Spoiled, Way, tracked, untracked
@@ -137,7 +137,8 @@ class ChoosingMemory(Memory):
     def _shaped(self, value: Arg, way: Region, emit: Emitter) -> Arg:
         """A value that has the shape of a region whenever it is written to it, so that this is known as well."""
         kind = way.tensor_type
-        if kind.shape is not None and tensor_type(value).shape == kind.shape:
+        is_shaped = kind.shape is not None and tensor_type(value).shape == kind.shape
+        if is_shaped or not isinstance(way.type, TensorType):
             return value
         return reshape_like(emit, value, kind, self.read(way, emit))
 
@@ -172,6 +173,11 @@ def _is_fresh(base: Base) -> bool:
     return base.choice is None or all(one.choice is None or one.seen == _versions(one) for one in tracked(base))
 
 
+def can_choose(kind: AnyType) -> bool:
+    """Whether a value of a type is a tensor, or perhaps one: what a choice can hold."""
+    return isinstance(kind.element if isinstance(kind, OptionalType) else kind, TensorType)
+
+
 def joined(condition: Arg, left: Way, right: Way) -> Way:
     """One way or the other; a choice only if they differ."""
     if isinstance(left, Nowhere) or isinstance(right, Nowhere):
@@ -189,11 +195,12 @@ class Origin:
         apart: the bases that may share the memory of ``owns``, but where a choice says when.
     """
 
-    def __init__(self, memory: Memory, region: Region) -> None:
+    def __init__(self, memory: Memory, region: Region | None) -> None:
         self.owns: dict[Base, None] = {}
         self._memory = memory
         self._left = MOST_WAYS
-        self.way: Way = self._outer(region)
+        # No tensor is in memory that has no other name.
+        self.way: Way = None if region is None else self._outer(region)
         self.is_known = self._left >= 0
         self.apart = dict.fromkeys(self.owns)
         for base in self.owns:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from onnxport_ir.captured import Arg, Block, Eqn, TensorLiteral, Var
 from onnxport_ir.dtypes import DType
 from onnxport_ir.errors import UnsafeMutation
-from onnxport_ir.types import TensorType
 
-from onnxport_frontend.choices import ChoosingMemory, Exports, Origin, joined
+from onnxport_frontend.choices import ChoosingMemory, Exports, Origin, can_choose, joined
 from onnxport_frontend.storage import Base, Choice, Effects, Handle, Nowhere, Region, Way, group
 from onnxport_frontend.tensor_state import TensorState, is_tracked
 
@@ -124,7 +123,7 @@ def _ways(state: TensorState, eqn: Eqn, condition: Arg, bodies: Sequence[Body]) 
         for position, out in enumerate(eqn.outputs):
             ends = [body.ends[position] for body in bodies]
             origins = [end.origin for end in ends if end.origin is not None]
-            if isinstance(out.type, TensorType) and len(origins) == len(bodies) and not _is_same(state, ends):
+            if can_choose(out.type) and len(origins) == len(bodies) and not _is_same(state, ends):
                 left, right = [
                     exports.outside(state.memory, index, origin.way, defined[index])
                     for index, origin in enumerate(origins)
@@ -266,12 +265,11 @@ def read_block(
 
 def _end(state: TensorState, output: Arg) -> End:
     found = {base: None for one in state.bases([output]) for base in group(one)}
+    chooses, origin = isinstance(state.memory, ChoosingMemory), None
     if not isinstance(output, Var | TensorLiteral) or not is_tracked(output):
-        return End(None, None, found, None, None)
+        return End(None, None, found, Origin(state.memory, None) if chooses and output is None else None, None)
     handle = state.handle(output)
-    origin = None
-    is_one = isinstance(handle.region.type, TensorType) or handle.region.base.is_void
-    if isinstance(state.memory, ChoosingMemory) and is_one:
+    if chooses and (can_choose(handle.region.type) or handle.region.base.is_void):
         origin = Origin(state.memory, handle.region)
     known = origin if origin is not None and origin.is_known else None
     return End(handle, handle.region, found, known, state.dtype_of(output))

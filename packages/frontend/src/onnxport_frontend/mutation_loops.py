@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from onnxport_ir.captured import Arg, Block, Eqn, TensorLiteral, Var
-from onnxport_ir.types import ScalarType, TensorType
+from onnxport_ir.types import ScalarType
 
-from onnxport_frontend.choices import ChoosingMemory, Origin, chosen_from, is_at, view_variables
+from onnxport_frontend.choices import ChoosingMemory, Origin, can_choose, chosen_from, is_at, view_variables
 from onnxport_frontend.mutation_blocks import Body, Run, bind_same, bind_way, read_block, slot_of
 from onnxport_frontend.storage import Handle, Owner, Region, Spoiled, regions_of
 from onnxport_frontend.tensor_state import TensorState, is_tracked
@@ -95,12 +95,13 @@ class _Loop:
             first, out = self.initial[position], self.eqn.outputs[position]
             if position in self.facts.lost:
                 continue
-            if first is not None and first.base.is_void and isinstance(out.type, TensorType):
-                self.regions.setdefault(position, {})
-            elif first is None or not all(isinstance(one.type, TensorType) for one in (out, first)):
+            is_none = self.eqn.args[2 + position] is None
+            if not can_choose(out.type) or (first is None and not is_none):
                 self.facts.lost[position] = None
-            else:
-                self.regions.setdefault(position, {first: None})
+                continue
+            if is_none:
+                self.facts.fresh.setdefault(position)
+            self.regions.setdefault(position, {first: None} if first is not None and not first.base.is_void else {})
 
     def _new_flags(self) -> _Flags:
         return {

@@ -9,6 +9,7 @@ from onnxport_ir.errors import UnsafeMutation
 from onnxport_ir.types import SequenceType
 
 from onnxport_frontend.aliasing import SILENT_ALIASES, OpFacts, op_facts
+from onnxport_frontend.choices import ChoosingMemory, can_choose
 from onnxport_frontend.mutation_blocks import visit_if, visit_other
 from onnxport_frontend.mutation_loops import LoopFacts, visit_loop
 from onnxport_frontend.mutations import mutate
@@ -190,6 +191,10 @@ def _list_construct(state: TensorState, eqn: Eqn) -> bool:
 
 def _cast(state: TensorState, eqn: Eqn) -> bool:
     """What was a value or None is the value; the schema does not say that it is the same tensor."""
+    first = eqn.args[0]
+    if isinstance(state.memory, ChoosingMemory) and isinstance(first, Var) and can_choose(eqn.outputs[0].type):
+        _bind_view(state, eqn, state.resolve_all(eqn.args), Sharing.VIEW)
+        return True
     return _list_construct(state, eqn)
 
 
