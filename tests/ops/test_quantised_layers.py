@@ -194,7 +194,7 @@ def x86() -> Any:
 @pytest.mark.parametrize("kind", [torch.quint8, torch.qint8], ids=str)
 @pytest.mark.parametrize("name", EXACT)
 def test_operators_give_the_integers_of_torch(name: str, kind: torch.dtype) -> None:
-    for opset in (13, 18, 21):
+    for opset in (7, 10, 13, 18, 21):
         _check(EXACT[name], kind, opset, 0.0)
 
 

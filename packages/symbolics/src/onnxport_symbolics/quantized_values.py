@@ -83,10 +83,17 @@ def _is_same(one: Value | None, other: Value) -> bool:
     return constants and one.dtype is other.dtype and bool(np.array_equal(one.array(), other.array()))
 
 
+def is_confused(op: Op, q: QuantizedValue) -> bool:
+    """Whether the tensor's real numbers must not be reshaped between DequantizeLinear and another operator.
+
+    ONNX Runtime 1.32 puts a pair of quantisers there, and then finds signed integers with an unsigned zero point.
+    """
+    return op.has_attribute("QuantizeLinear", "output_dtype") and op.dtype(q.zero_point) is DType.INT8
+
+
 def moved(op: Op, real: Value, like: QuantizedValue) -> QuantizedValue:
     """Real numbers that are quantised already as ``like`` is, by an operator that moves or chooses elements."""
-    if op.has_attribute("QuantizeLinear", "output_dtype") and op.dtype(like.zero_point) is DType.INT8:
-        # ONNX Runtime 1.32 would put a pair of quantisers here, and then find signed integers with an unsigned zero.
+    if is_confused(op, like):
         return of_integers(op, op.QuantizeLinear(real, like.scale, like.zero_point, **like.along), like)
     return QuantizedValue(real, like.scale, like.zero_point, like.axis)
 
@@ -229,7 +236,8 @@ class RealNumbers:
     def _quanta(self, op: Op, q: QuantizedValue) -> Value:
         """The whole quanta of a tensor."""
         zero_point = op.const(0, op.dtype(q.zero_point)) if self.shifted else q.zero_point
-        if not self.pools_up:
+        reshapes = "adaptive" in self.name and is_confused(op, q)
+        if not self.pools_up and not reshapes:
             return op.DequantizeLinear(integers(op, q), op.const(1.0), zero_point)
         # ONNX Runtime 1.32 divides by whole windows in QLinearAveragePool, also by those of which a part stands out.
         return op.Sub(op.cast(integers(op, q), DType.FLOAT32), op.cast(zero_point, DType.FLOAT32))

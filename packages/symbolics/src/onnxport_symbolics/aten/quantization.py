@@ -78,9 +78,9 @@ def dequantize(op: Op, self: QuantizedValue | Value) -> Value:
     """dequantize.self(Tensor self) -> Tensor"""
     if not isinstance(self, QuantizedValue):
         return self
-    if op.has("QuantizeLinear") and not op.has("Round"):
+    if self.whole is not None and op.has("QuantizeLinear") and not op.has("Round"):
         # Between quantisers, ONNX Runtime 1.32 rounds the bias of a layer with Round, also where the opset lacks it.
-        return written_out(op, qv.integers(op, self), self.scale, self.zero_point, self.axis or 0)
+        return written_out(op, self.whole, self.scale, self.zero_point, self.axis or 0)
     return self.real
 
 

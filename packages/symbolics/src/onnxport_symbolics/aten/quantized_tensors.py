@@ -9,6 +9,7 @@ from onnxport_ir import DType, Value
 
 from onnxport_symbolics import quantized_values as qv
 from onnxport_symbolics.aten import activation, norm, pool  # noqa: F401 - pool registers what is looked up
+from onnxport_symbolics.downgrades.quantized import dequantized as written_out
 from onnxport_symbolics.op import Op
 from onnxport_symbolics.quantized_values import QuantizedValue
 from onnxport_symbolics.registry import BUILTIN, aten, quantized
@@ -19,6 +20,13 @@ _HANDLERS = {str(handler.name): handler.function for handler in BUILTIN}
 def _result(op: Op, real: Value, like: QuantizedValue, scale: float, zero_point: int) -> QuantizedValue:
     """A result quantised anew, to integers of the same type as an operand's."""
     return qv.parameters(op, real, scale, zero_point, op.dtype(like.zero_point))
+
+
+def _real(op: Op, q: QuantizedValue) -> Value:
+    """The real numbers for an operator that reshapes them."""
+    if not qv.is_confused(op, q):
+        return q.real
+    return written_out(op, qv.integers(op, q), q.scale, q.zero_point, q.axis or 0)
 
 
 @quantized("group_norm")
@@ -33,7 +41,7 @@ def group_norm(
     output_zero_point: int,
 ) -> QuantizedValue:
     """group_norm(Tensor input, int num_groups, Tensor? weight, Tensor? bias, float eps, float output_scale, int)"""
-    found = norm.group_norm(op, input.real, num_groups, weight, bias, eps)
+    found = norm.group_norm(op, _real(op, input), num_groups, weight, bias, eps)
     return _result(op, found, input, output_scale, output_zero_point)
 
 
