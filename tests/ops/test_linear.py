@@ -27,8 +27,14 @@ CASES = [
     Case("baddbmm", lambda x: torch.baddbmm(randn(1), x, x.transpose(1, 2), beta=0, alpha=3), *_BATCHES),
     Case("addbmm", lambda x: torch.addbmm(torch.ones(4, 4), x.transpose(1, 2), x, alpha=0.5), *_BATCHES),
     Case("einsum", lambda x: torch.einsum("bik, bjk -> bij", x, x), *_BATCHES),
-    Case("einsum, implicit", lambda x: torch.einsum("...i,ij", x, _K), *_BATCHES, since=12),
-    Case("einsum, diagonal", lambda x: torch.einsum("bii->bi", x @ x.transpose(1, 2)), *_BATCHES, since=12),
+    Case("einsum, implicit", lambda x: torch.einsum("...i,ij", x, _K), *_BATCHES),
+    Case("einsum, diagonal", lambda x: torch.einsum("bii->bi", x @ x.transpose(1, 2)), *_BATCHES, since=10),
+    Case("einsum, trace", lambda x: torch.einsum("ii", x[0] @ x[0].T), *_BATCHES, since=10),
+    Case("einsum, diagonal of three", lambda x: torch.einsum("iii,j->ij", x[:2, :2, :2], x[0, 0]), *_BATCHES, since=10),
+    Case("einsum, ellipsis of no axes", lambda x: torch.einsum("...id,...jd->...ij", x, _K.T), *_BATCHES),
+    Case("einsum, ellipses of different ranks", lambda x: torch.einsum("...d,...d->...", x, x[0, 0]), *_BATCHES),
+    Case("einsum, ellipsis summed", lambda x: torch.einsum("...d,...d->d", x, x[:1]), *_BATCHES),
+    Case("einsum, ellipsis behind", lambda x: torch.einsum("i...,i...->...i", x, x * 2), *_BATCHES),
 ]
 
 

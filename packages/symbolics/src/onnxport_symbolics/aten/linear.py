@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 
 from onnxport_ir import Value
 
 from onnxport_symbolics.aten.arithmetic import mul
+from onnxport_symbolics.aten.diagonal import diagonal
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.promote import Scalar, as_dtype
 from onnxport_symbolics.registry import aten
@@ -106,11 +108,53 @@ def _added(op: Op, bias: Value, result: Value, beta: Scalar, alpha: Scalar) -> V
 @aten("einsum")
 def einsum(op: Op, equation: str, tensors: Sequence[Value], path: object = None) -> Value:
     """einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor"""
-    equation = equation.replace(" ", "")
+    equation = _explicit(equation.replace(" ", ""), tensors)
+    if not op.has("Einsum"):
+        equation, tensors = _without_diagonals(op, equation, tensors)
     if any(0 in op.sizes(tensor) for tensor in tensors):
         return _sum_of_nothing(op, equation, tensors)
     product = _matrix_product(op, equation, tensors)
     return op.Einsum(*tensors, equation=equation) if product is None else product
+
+
+def _explicit(equation: str, tensors: Sequence[Value]) -> str:
+    """The equation with its result, and with labels for what an ellipsis stands for.
+
+    ONNX Runtime wants an ellipsis to stand for equally many axes everywhere; torch, as many as are left.
+    """
+    left, arrow, result = equation.partition("->")
+    terms = left.split(",")
+    ranks = [tensor.rank for tensor in tensors]
+    if "..." in left and None not in ranks and len(terms) == len(ranks):
+        counts = [(rank or 0) - len(term) + 3 if "..." in term else 0 for term, rank in zip(terms, ranks, strict=True)]
+        free = [label for label in string.ascii_letters if label not in equation][: max(counts)]
+        if len(free) < max(counts):
+            return equation
+        joined = "".join(free)
+        terms = [term.replace("...", joined[len(joined) - count :]) for term, count in zip(terms, counts, strict=True)]
+        if not arrow:
+            result = "..."
+        result = result.replace("...", joined)
+    elif "." in left:
+        return equation
+    if not arrow:
+        result += "".join(sorted(label for label in set(left) - {",", "."} if left.count(label) == 1))
+    return f"{','.join(terms)}->{result}"
+
+
+def _without_diagonals(op: Op, equation: str, tensors: Sequence[Value]) -> tuple[str, list[Value]]:
+    """The equation with diagonals in place of operands that have a label twice."""
+    left, arrow, result = equation.partition("->")
+    terms, found = left.split(","), list(tensors)
+    for index, term in enumerate(terms):
+        for label in [label for label in dict.fromkeys(term) if term.count(label) > 1 and label != "."]:
+            while terms[index].count(label) > 1:
+                labels = terms[index]
+                first = labels.index(label)
+                second = labels.index(label, first + 1)
+                found[index] = diagonal(op, found[index], 0, first, second)
+                terms[index] = labels[:first] + labels[first + 1 : second] + labels[second + 1 :] + label
+    return f"{','.join(terms)}{arrow}{result}", found
 
 
 def _sum_of_nothing(op: Op, equation: str, tensors: Sequence[Value]) -> Value:

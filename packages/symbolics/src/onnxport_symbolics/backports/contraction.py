@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 
-from onnxport_ir import Value
+from onnxport_ir import Dim, Value
 
 from onnxport_symbolics.calls import backport
-from onnxport_symbolics.integers import product
+from onnxport_symbolics.integers import maximum, product
 from onnxport_symbolics.op import Int, Op
+from onnxport_symbolics.shaping import dim_of
 
 
 @backport("Einsum")
@@ -21,19 +23,25 @@ def einsum(op: Op, *operands: Value, equation: str) -> Value:
     terms, result = _parsed(op, equation.replace(" ", ""))
     if len(terms) != len(operands):
         raise op.refuse(f"Einsum of {len(operands)} operands with the equation {equation!r}")
-    sizes: dict[str, Int] = {}
+    found: dict[str, dict[Dim, Int]] = {}
     for labels, operand in zip(terms, operands, strict=True):
         for axis, label in enumerate(labels):
-            size = op.dim(operand, axis)
-            # A size of 1 is broadcast.
-            if label not in sizes or sizes[label] == 1 or (isinstance(size, int) and size != 1):
-                sizes[label] = size
+            found.setdefault(label, {})[op.sizes(operand)[axis]] = op.dim(operand, axis)
+    sizes = {label: _common(op, dims) for label, dims in found.items()}
     value, labels = operands[0], terms[0]
     for index in range(1, len(operands)):
         later = set(result).union(*terms[index + 1 :])
         value, labels = _contracted(op, (value, labels), (operands[index], terms[index]), later, sizes)
     value, labels = _summed(op, value, labels, set(result))
     return op.Transpose(value, perm=[labels.index(label) for label in result])
+
+
+def _common(op: Op, dims: Mapping[Dim, Int]) -> Int:
+    """The size of a label: a size of 1 is broadcast, which dynamic ones may be."""
+    known = [size for size in dims.values() if isinstance(size, int) and size != 1]
+    if known:
+        return known[0]
+    return functools.reduce(functools.partial(maximum, op), [size for size in dims.values() if size != 1] or [1])
 
 
 def _parsed(op: Op, equation: str) -> tuple[list[str], str]:
@@ -76,6 +84,6 @@ def _arranged(op: Op, value: Value, labels: str, groups: Sequence[Sequence[str]]
     order = [label for group in groups for label in group]
     value = op.Transpose(value, perm=[labels.index(label) for label in order])
     full = [sizes[label] for label in order]
-    if any(op.dim(value, axis) == 1 and size != 1 for axis, size in enumerate(full)):
+    if any(known != dim_of(op, size) for known, size in zip(op.sizes(value), full, strict=True)):
         value = op.Expand(value, op.ints(full))
     return op.Reshape(value, op.ints([product(op, [sizes[label] for label in group]) for group in groups]))
