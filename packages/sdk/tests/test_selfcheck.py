@@ -121,6 +121,12 @@ def test_a_model_for_one_size_alone_is_exported_with_a_reason():
         (torch.tensor([1.0, float("nan")]), torch.tensor([1.0, 0.0]), "NaN or infinity"),
         (torch.tensor([True, False]), torch.tensor([True, True]), "50% of its elements differ"),
         (torch.ones(0), torch.ones(0), None),
+        ([1, 2], torch.tensor([1, 2]), None),
+        ([], torch.zeros(0, dtype=torch.int64), None),
+        ([1, 2], torch.tensor([1, 2, 3]), "int64[3], torch's is torch.int64[2]"),
+        ([0.5, 1.0], torch.tensor([0.5, 2.0], dtype=torch.float64), "largest error is"),
+        (torch.ones(2), [torch.ones(2)], "sequence of 1"),
+        ([torch.ones(2)], torch.ones(2), "torch's is sequence of 1"),
     ],
 )
 def test_comparison(theirs, ours, expected):

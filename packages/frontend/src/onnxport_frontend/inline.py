@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from onnxport_ir.captured import Arg, Block, Eqn, ModuleCall, OpName, Var
 from onnxport_ir.errors import CaptureFailed, InternalError, NotYetSupported, OnnxExporterError, Place, UnsafeMutation
-from onnxport_ir.types import AnyType, OptionalType
+from onnxport_ir.types import AnyType, OptionalType, SequenceType
 
 from onnxport_frontend import _torch_private as private
 from onnxport_frontend.aliasing import SILENT_ALIASES
@@ -109,9 +109,11 @@ class Inliner:
         return self.graph(private.method_graph(cpp, "forward"), "", [_Module("", cpp), *args])
 
     def unpack(self, value: Var, types: Sequence[AnyType]) -> tuple[Var, ...]:
-        """Take a tuple apart that only the running model has."""
+        """Take a tuple, or a list of that many elements, apart that only the running model has."""
         outputs = tuple(Var(type_) for type_ in types)
-        self.eqns.append(Eqn.of("prim::TupleUnpack", [("tup", value)], outputs))
+        is_list = isinstance(value.type, SequenceType)
+        name, argument = ("prim::ListUnpack", "arg0") if is_list else ("prim::TupleUnpack", "tup")
+        self.eqns.append(Eqn.of(name, [(argument, value)], outputs))
         return outputs
 
     def graph(self, graph: private.Graph, path: str, args: Sequence[Known]) -> list[Known]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 
 from onnxport_frontend import _torch_private as private, script
 from onnxport_frontend.signature import Call, Signature, parameters_of
+from onnxport_frontend.structure import Tree
 from onnxport_frontend.tracing import run
 
 
@@ -39,8 +40,21 @@ def replay(
         inputs[names[path]] if path in names else leaf for path, leaf in zip(call.paths, call.leaves, strict=True)
     )
     result = run(model, dataclasses.replace(call, leaves=leaves), training, signature.state)
-    returned = [leaf for leaf, slot in zip(result.leaves, signature.output_slots, strict=False) if slot is not None]
+    found = _along(signature.output_tree, result.tree, iter(result.leaves))
+    returned = [leaf for leaf, slot in zip(found, signature.output_slots, strict=True) if slot is not None]
     return [*returned, *result.buffers]
+
+
+def _along(captured: Tree, tree: Tree, leaves: Iterator[Any]) -> list[Any]:
+    """What a result has where the captured one has leaves, of which some are lists of any length."""
+    if captured.is_leaf:
+        return [tree.unflatten(leaves)]
+    if tree.is_leaf or len(tree.children) != len(captured.children):
+        # Another structure: whoever compares finds a list, or nothing, where a value should be.
+        count = len(list(captured.paths()))
+        return [tree.unflatten(leaves), *[None] * count][:count]
+    pairs = zip(captured.children, tree.children, strict=True)
+    return [leaf for like, child in pairs for leaf in _along(like, child, leaves)]
 
 
 def run_model(

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from onnxport_ir.captured import Arg, Input, Var
 from onnxport_ir.errors import CaptureFailed, InternalError, NotYetSupported
-from onnxport_ir.types import OpaqueType, SequenceType, TupleType
+from onnxport_ir.types import OpaqueType, OptionalType, SequenceType, TupleType
 
 from onnxport_frontend import _torch_private as private
 from onnxport_frontend.dictionaries import StaticDict
@@ -141,6 +141,11 @@ def _scripted(inliner: Inliner, known: list[Known], result: Result) -> Returned:
     def align(value: Known, tree: Tree) -> Tree:
         if isinstance(value, Var) and isinstance(value.type, TupleType) and not tree.is_leaf:
             value = inliner.unpack(value, value.type.elements)
+        if isinstance(value, Var) and isinstance(value.type, SequenceType) and not tree.is_leaf:
+            # ONNX has no sequence of these; a list of another length than the example's is refused when it is lowered.
+            element = value.type.element
+            if isinstance(element, TupleType | SequenceType | OptionalType):
+                value = inliner.unpack(value, (element,) * len(tree.children))
         if isinstance(value, StaticDict):
             value = tuple(item for _, item in value.items)
         if isinstance(value, tuple) and not tree.is_leaf:

@@ -76,6 +76,9 @@ def compare(theirs: Any, ours: Any, tolerance: Tolerance, *, values: bool = True
     """
     if isinstance(theirs, bool | int | float) and isinstance(ours, torch.Tensor):
         theirs = torch.tensor(theirs, dtype=ours.dtype if isinstance(theirs, float) else None)
+    if isinstance(theirs, list) and isinstance(ours, torch.Tensor) and all(isinstance(n, int | float) for n in theirs):
+        # A list of numbers is a vector here.
+        theirs = torch.tensor(theirs, dtype=ours.dtype if not theirs or isinstance(theirs[0], float) else None)
     if isinstance(theirs, torch.Tensor) and isinstance(ours, torch.Tensor):
         return _compare_tensors(theirs.detach().cpu(), ours, tolerance, values)
     kind = _kind(theirs)
@@ -83,7 +86,7 @@ def compare(theirs: Any, ours: Any, tolerance: Tolerance, *, values: bool = True
         if len(theirs) != len(ours):
             return Comparison(kind, problem=f"it has {len(ours)} elements, torch's has {len(theirs)}")
         return _joined(kind, [compare(a, b, tolerance, values=values) for a, b in zip(theirs, ours, strict=True)])
-    if (theirs is None) != (ours is None):
+    if (theirs is None) != (ours is None) or isinstance(theirs, list | tuple) != isinstance(ours, list | tuple):
         return Comparison(kind, problem=f"it is {_kind(ours)}, torch's is {kind}")
     return Comparison(kind)
 
