@@ -139,6 +139,64 @@ def test_a_model_that_rounding_decides_is_no_proof():
     assert program.checked.sizes is None
 
 
+def test_an_exported_model_that_rounding_decides_is_no_proof_either():
+    class Angle(nn.Module):
+        """Of the gradient of an image, which is 0 in an image of one element, but for rounding."""
+
+        def forward(self, x):
+            kernel = torch.tensor([[[[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]]])
+            padded = nn.functional.pad(x, (1, 1, 1, 1), mode="replicate")
+            found = nn.functional.conv2d(padded, torch.cat([kernel, kernel.mT]))
+            return torch.atan2(found[:, 1], found[:, 0])
+
+    program = onnxport.export(Angle(), torch.rand(2, 1, 10, 11), dynamic_axes={"x": [0, 2, 3]})
+    assert program.checked.sizes is not None
+
+
+def test_sizes_that_belong_together_may_not_part():
+    class Sum(torch.autograd.Function):
+        @staticmethod
+        def forward(_, x, y):
+            return x + y
+
+        @staticmethod
+        def symbolic(g, x, y):
+            return g.op("Add", x, g.op("Reshape", y, g.op("Shape", x)))
+
+    class Together(nn.Module):
+        def forward(self, x, y):
+            return Sum.apply(x, y)
+
+    args = torch.rand(2, 3), torch.rand(2, 3)
+    with pytest.warns(
+        onnxport.FrozenValueWarning, match="does not hold for all sizes: the exported model does not run"
+    ):
+        onnxport.export(Together(), args, dynamic_axes={"x": [0], "y": [0]})
+    with pytest.raises(VerificationFailed, match="does not run"):
+        onnxport.export(Together(), args, dynamic_axes={"x": [0], "y": [0]}, on_frozen="error")
+
+
+def test_the_check_is_silent_about_its_own_inputs():
+    class Deviation(nn.Module):
+        def forward(self, x):
+            return x - x.std(0)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        onnxport.export(Deviation(), torch.rand(3, 4), dynamic_axes={"x": {0: "n", 1: "m"}})
+
+
+@pytest.mark.parametrize("squeezes", [False, True])
+def test_squeeze_is_named_only_where_there_is_one(squeezes):
+    class Ranks(nn.Module):
+        def forward(self, x):
+            return x.squeeze(0) if squeezes else x.flatten(int(x.shape[0] == 1))
+
+    with pytest.raises((VerificationFailed, FrozenValue)) as caught:
+        onnxport.export(Ranks(), torch.rand(3, 4), dynamic_axes={"x": {0: "n"}})
+    assert ("squeeze()" in str(caught.value)) is squeezes
+
+
 def test_random_models_are_left_alone():
     class Noise(nn.Module):
         def forward(self, x):

@@ -134,11 +134,15 @@ class Findings:
 
 
 @contextlib.contextmanager
-def collect_findings(departures: Departures = AS_THE_EXAMPLE) -> Iterator[Findings]:
+def collect_findings(departures: Departures = AS_THE_EXAMPLE, *, quiet: bool = False) -> Iterator[Findings]:
     """Turn this thread's conversions and ``TracerWarning`` into findings; other warnings are shown as ever.
 
     Filters and the hook of the ``warnings`` module belong to the process, so the caller holds the tracing lock; what
     other threads warn of meanwhile goes to the hook that was there.
+
+    Args:
+        departures: where numbers stay tensors.
+        quiet: whether this thread's other warnings are dropped, as for inputs that nobody but a check has thought of.
     """
     findings = Findings(departures)
     thread = threading.get_ident()
@@ -158,7 +162,7 @@ def collect_findings(departures: Departures = AS_THE_EXAMPLE) -> Iterator[Findin
                 finding = _finding(str(message), filename, lineno, sys._getframe(1))
                 if not findings.watch.busy or finding.kind == "constant":
                     findings.add(finding)
-            else:
+            elif not quiet or threading.get_ident() != thread:
                 show(message, category, filename, lineno, file, line)
 
         warnings.showwarning = hook

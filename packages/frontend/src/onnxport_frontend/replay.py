@@ -20,7 +20,7 @@ def replay(
     inputs: Mapping[str, Any],
     training: bool | None,
 ) -> list[Any]:
-    """Run the model as it was captured, on copies of other inputs.
+    """Run the model as it was captured, on copies of other inputs, without the warnings that it has for them.
 
     Args:
         model: the model.
@@ -39,7 +39,7 @@ def replay(
     leaves = tuple(
         inputs[names[path]] if path in names else leaf for path, leaf in zip(call.paths, call.leaves, strict=True)
     )
-    result = run(model, dataclasses.replace(call, leaves=leaves), training, signature.state)
+    result = run(model, dataclasses.replace(call, leaves=leaves), training, signature.state, quiet=True)
     found = _along(signature.output_tree, result.tree, iter(result.leaves))
     returned = [leaf for leaf, slot in zip(found, signature.output_slots, strict=True) if slot is not None]
     return [*returned, *result.buffers]

@@ -108,7 +108,7 @@ def _trace(
     return Result(tuple(_detached(leaf) for leaf in leaves), tree, tuple(findings.all()), traced, flat.replaced)
 
 
-def run(model: Any, call: Call, training: bool | None, buffers: Sequence[str] = ()) -> Result:
+def run(model: Any, call: Call, training: bool | None, buffers: Sequence[str] = (), *, quiet: bool = False) -> Result:
     """Run a TorchScript module or function for the structure of its result.
 
     Args:
@@ -116,12 +116,13 @@ def run(model: Any, call: Call, training: bool | None, buffers: Sequence[str] = 
         call: the call.
         training: the mode to run it in; None leaves its modules as they are.
         buffers: the buffers whose values afterwards are wanted, by name.
+        quiet: whether what it warns of is dropped.
 
     Raises:
         CaptureFailed: if it raises.
     """
     args, kwargs = call.rebuild([_copy(leaf) for leaf in call.leaves])
-    with _running(model, training) as findings:
+    with _running(model, training, quiet=quiet) as findings:
         leaves, tree = flatten(model(*args, **kwargs))
         after = tuple(operator.attrgetter(name)(model).detach().clone() for name in buffers)
     return Result(tuple(_detached(leaf) for leaf in leaves), tree, tuple(findings.all()), None, (), after)
@@ -159,7 +160,9 @@ class _Flat:
 
 
 @contextlib.contextmanager
-def _running(model: Any, training: bool | None, departures: Departures = AS_THE_EXAMPLE) -> Iterator[Findings]:
+def _running(
+    model: Any, training: bool | None, departures: Departures = AS_THE_EXAMPLE, *, quiet: bool = False
+) -> Iterator[Findings]:
     """Everything that must hold while the user's code runs; what it raises becomes ``CaptureFailed``."""
     if private.is_tracing():
         raise CaptureFailed(
@@ -177,7 +180,7 @@ def _running(model: Any, training: bool | None, departures: Departures = AS_THE_
         stack.enter_context(private.without_autocast_cache())
         # Nothing that is exported needs gradients, and their graph would keep all activations alive.
         stack.enter_context(torch.no_grad())
-        findings = stack.enter_context(collect_findings(departures))
+        findings = stack.enter_context(collect_findings(departures, quiet=quiet))
         try:
             yield findings
         except OnnxExporterError:

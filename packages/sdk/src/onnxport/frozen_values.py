@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from onnxport_frontend import Captured, Finding
-from onnxport_ir.errors import FrozenValue
+from onnxport_ir.errors import FrozenValue, VerificationFailed
 
 from onnxport.other_inputs import example_sizes
 
@@ -175,7 +175,10 @@ def report_open(captured: Captured, cleared: Collection[Finding], reason: str, o
 
 
 def report_limits(
-    captured: Captured, cleared: Collection[Finding], limits: Sequence[FrozenValue], on_frozen: OnFrozen
+    captured: Captured,
+    cleared: Collection[Finding],
+    limits: Sequence[FrozenValue | VerificationFailed],
+    on_frozen: OnFrozen,
 ) -> None:
     """Say for which sizes a model is wrong that holds for others.
 
@@ -188,6 +191,7 @@ def report_limits(
 
     Raises:
         FrozenValue: if ``on_frozen`` asks for it.
+        VerificationFailed: the same where the trace has fixed nothing.
     """
     first, *others = limits
     is_plain = len(example_sizes(captured)) == 1 or any(item.is_data for item in open_questions(captured, cleared))
