@@ -339,13 +339,50 @@ def a_branch_of_a_loop_chooses(x, y, flag: bool, n: int):
     return a, b, total
 
 
-@case("may or may not share its memory")
+@case()
 def ever_smaller_views(x, y, flag: bool, n: int):
     a = x * 1
     v = a
     for _ in range(n):
         v += 1
         v = v[1:]
+    return a, v
+
+
+@case()
+def the_row_of_the_turn(x, y, flag: bool, n: int):
+    a, b = x * 1, y * 2
+    v = b
+    for i in range(n):
+        v += 1
+        v = a[i]
+    v.mul_(2)
+    a += 1
+    return a, b, v
+
+
+@case()
+def halves_of_one_of_two(x, y, flag: bool, n: int):
+    a, b = x * 1, x * 2
+    v = a if flag else b.t()[1:].t()
+    w = a
+    for i in range(n):
+        v[0] += i
+        v = v[:, 1:]
+        if flag:
+            w = w[:, ::2].t().t()
+        w *= 2
+    v -= 1
+    return a, b, v, w
+
+
+@case()
+def repeated_rows_from_turn_to_turn(x, y, flag: bool, n: int):
+    a = x * 1
+    v = a
+    for i in range(n):
+        a += 1
+        v = a[i].unsqueeze(0).expand(2, -1)
     return a, v
 
 

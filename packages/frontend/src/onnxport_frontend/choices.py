@@ -11,18 +11,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from onnxport_ir.captured import Arg, Block, Eqn, OpName, Var, arg_vars
+from onnxport_ir.dtypes import DType
 from onnxport_ir.errors import Place
 from onnxport_ir.types import AnyType, OptionalType, ScalarType, TensorType
 
-from onnxport_frontend.emitting import Emitter, reshape_like, tensor_type
+from onnxport_frontend.emitting import Emitter, positions, reshape_like, tensor_type
 from onnxport_frontend.storage import Base, Choice, Effects, Memory, Nowhere, Region, Spoiled, Way, tracked, untracked
-from onnxport_frontend.views import Step
+from onnxport_frontend.views import EXPANDS, Step, apply
 
 #: A tensor that can be in more regions than this counts as one that can be anywhere.
 MOST_WAYS = 16
 
 IF = OpName("prim", "If")
 _NOTHING = OpName("prim", "Uninitialized")
+_TAKE = OpName("aten", "take")
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,17 +329,56 @@ def chosen_from(flags: dict[Region, Var], *, may_own: bool) -> Way:
 
 def is_at(way: Way, region: Region, emit: Emitter) -> Arg:
     """Whether a tensor is in a region."""
+    return _depending(way, lambda one: one is region, ScalarType("bool"), emit)
+
+
+def is_within(way: Way, base: Base, emit: Emitter) -> Arg:
+    """Whether a tensor is a view of a base."""
+    return _depending(way, lambda one: isinstance(one, Region) and one.base is base, ScalarType("bool"), emit)
+
+
+def positions_of(memory: Memory, way: Way, base: Base, otherwise: Arg, emit: Emitter) -> Arg:
+    """The positions in a base of the elements of a tensor; ``otherwise`` if it is no view of it."""
+
+    def find(one: Way) -> Arg:
+        if not isinstance(one, Region) or one.base is not base:
+            return otherwise
+        found: Arg = positions(emit, memory.read(base.root, emit), base.root.tensor_type)
+        for step, _ in steps_to(one):
+            view = Var(TensorType(DType.INT64))
+            apply(emit, step, found, view, emit.place)
+            found = view
+        return found
+
+    return _depending(way, find, TensorType(DType.INT64), emit)
+
+
+def _depending(way: Way, find: Callable[[Way], Arg], kind: AnyType, emit: Emitter) -> Arg:
+    """What is found for the way that conditions say."""
     if not isinstance(way, Choice):
-        return way is region
+        return find(way)
     outside, found = emit.eqns, []
     for one in way.ways:
         emit.eqns = []
-        result = is_at(one, region, emit)
+        result = _depending(one, find, kind, emit)
         found.append((tuple(emit.eqns), (result,)))
     emit.eqns = outside
     results = [ends[0] for _, ends in found]
-    if results[0] is results[1] and isinstance(results[0], bool):
+    if results[0] is results[1]:
         return results[0]
-    out = Var(ScalarType("bool"))
+    out = Var(kind)
     _branch(emit, way, found, (out,))
     return out
+
+
+def scattered(memory: Memory, base: Base, where: Arg) -> Region:
+    """The elements of a base at some positions, in the shape of these."""
+    step = Step(_TAKE, (where,), ("self", "index"))
+    return memory.child(base.root, step, TensorType(base.root.tensor_type.dtype))
+
+
+def can_scatter(region: Region) -> bool:
+    """Whether positions say all of a view: it must not repeat elements, which could not be told from others then."""
+    names = [step.op.base for step, _ in steps_to(region)]
+    is_tensor = isinstance(region.type, TensorType) and isinstance(region.base.root.type, TensorType)
+    return is_tensor and not any(name in EXPANDS or name == "aten::unfold" for name in names)

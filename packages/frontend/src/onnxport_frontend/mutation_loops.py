@@ -6,9 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from onnxport_ir.captured import Arg, Block, Eqn, TensorLiteral, Var
-from onnxport_ir.types import ScalarType
+from onnxport_ir.dtypes import DType
+from onnxport_ir.types import ScalarType, TensorType
 
-from onnxport_frontend.choices import ChoosingMemory, Origin, can_choose, chosen_from, is_at, view_variables
+from onnxport_frontend.choices import (
+    ChoosingMemory,
+    Origin,
+    can_choose,
+    can_scatter,
+    chosen_from,
+    is_at,
+    is_within,
+    positions_of,
+    scattered,
+    view_variables,
+)
 from onnxport_frontend.mutation_blocks import Body, Run, bind_same, bind_way, read_block, slot_of
 from onnxport_frontend.storage import Handle, Owner, Region, Spoiled, regions_of
 from onnxport_frontend.tensor_state import TensorState, is_tracked
@@ -28,6 +40,7 @@ class LoopFacts:
         spoiled: owners of bases whose content is not known at the end of a turn.
         fresh: those of the moved positions that can be memory which has no name outside of the loop.
         lost: those of the moved positions of which it is not known where they can be.
+        spread: those of the moved positions that are other views of a base in each turn.
         retyped: those of the moved positions that can have another element type than at first.
     """
 
@@ -37,17 +50,42 @@ class LoopFacts:
     spoiled: dict[Owner, Spoiled] = field(default_factory=dict)
     fresh: dict[int, None] = field(default_factory=dict)
     lost: dict[int, None] = field(default_factory=dict)
+    spread: dict[int, None] = field(default_factory=dict)
     retyped: dict[int, None] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         """How much is known."""
         known = len(self.carried) + len(self.moved) + len(self.shared) + len(self.spoiled)
-        return known + len(self.fresh) + len(self.lost) + len(self.retyped)
+        return known + len(self.fresh) + len(self.lost) + len(self.spread) + len(self.retyped)
 
 
-#: For each carried variable that is in one of several regions from outside: these, with whether it is there.
-_Flags = Mapping[int, dict[Region, Var]]
+@dataclass(frozen=True, slots=True)
+class _Whereabouts:
+    """Variables that say where carried tensors are, by their positions and the regions from outside.
+
+    Attributes:
+        flags: whether it is there; where it is another view in each turn, the region is the whole base.
+        places: for those the positions of its elements in the base.
+    """
+
+    flags: dict[int, dict[Region, Var]]
+    places: dict[int, dict[Region, Var]]
+
+    @staticmethod
+    def new(regions: Mapping[int, Mapping[Region, None]], spread: Mapping[int, None]) -> _Whereabouts:
+        # Both in the order of the regions, in which what they begin and end with is found.
+        flags = {one: {region: Var(ScalarType("bool")) for region in found} for one, found in regions.items()}
+        places = {
+            one: {region: Var(TensorType(DType.INT64)) for region in found}
+            for one, found in regions.items()
+            if one in spread
+        }
+        return _Whereabouts(flags, places)
+
+    @property
+    def variables(self) -> tuple[Var, ...]:
+        return tuple([var for part in (self.flags, self.places) for found in part.values() for var in found.values()])
 
 
 def visit_loop(state: TensorState, eqn: Eqn, run: Run, facts: LoopFacts) -> None:
@@ -87,7 +125,7 @@ class _Loop:
         self.slots = {base: slot_of(base, [self.kept]) for base in bases}
         self.added = {base: Var(base.root.type) for base, slot in self.slots.items() if slot is None}
         self._follow_moved()
-        self.flags = self._new_flags()
+        self.where = _Whereabouts.new(regions, facts.spread)
 
     def _follow_moved(self) -> None:
         """Begin with the region that a moved tensor is in at first."""
@@ -101,17 +139,13 @@ class _Loop:
                 continue
             if is_none:
                 self.facts.fresh.setdefault(position)
-            self.regions.setdefault(position, {first: None} if first is not None and not first.base.is_void else {})
-
-    def _new_flags(self) -> _Flags:
-        return {
-            position: {region: Var(ScalarType("bool")) for region in regions}
-            for position, regions in self.regions.items()
-        }
+            starts = [first] if first is not None and not first.base.is_void else []
+            found = [one.base.root if position in self.facts.spread else one for one in starts]
+            self.regions.setdefault(position, dict.fromkeys(found))
 
     def read(self, run: Run) -> Body:
         """Read the body, and add to the facts."""
-        inputs = (*self.block.inputs, *self.added.values(), *_all(self.flags))
+        inputs = (*self.block.inputs, *self.added.values(), *self.where.variables)
         body = read_block(self.state, inputs, self.block, run, self._enter, self._leave)
         facts = self.facts
         for base in body.effects.contents:
@@ -157,56 +191,79 @@ class _Loop:
             state.memory.rebind(base, self.added[base] if slot is None else inputs[slot], base.spoiled)
         for owner, reason in self.facts.spoiled.items():
             state.memory.spoil(state.handle(owner).region.base, reason)
-        self._bind(inputs, self.handles, self.flags)
+        self._bind(inputs, self.handles, self.where)
 
     def _leave(self, body: Body) -> tuple[Arg, ...]:
         """Where the carried tensors are at the end of the turn."""
-        defined = body.defined
-        ends: list[Arg] = []
-        for position, flags in self.flags.items():
+        state, defined = self.state, body.defined
+        flags: list[Arg] = []
+        places: list[Arg] = []
+        for position, found in self.where.flags.items():
             origin = body.ends[position + 1].origin
             if body.ends[position + 1].dtype is not self.dtypes[position]:
                 self.facts.retyped[position] = None
-            if origin is not None and self._covers(position, origin, defined):
-                ends += [is_at(origin.way, region, self.state.emit) for region in flags]
-            elif origin is None:
+            if origin is None:
                 self._lose(position)
-        return tuple(ends)
+            elif not self._covers(position, origin, defined):
+                continue
+            elif position in self.where.places:
+                flags += [is_within(origin.way, root.base, state.emit) for root in found]
+                for root, place in self.where.places[position].items():
+                    places.append(positions_of(state.memory, origin.way, root.base, place, state.emit))
+            else:
+                flags += [is_at(origin.way, region, state.emit) for region in found]
+        return (*flags, *places)
 
     def _covers(self, position: int, origin: Origin, defined: set[Var]) -> bool:
         """Whether a carried tensor ends where it was assumed to be; otherwise the body is read again."""
         known, is_known = self.regions[position], True
+        is_spread = position in self.facts.spread
         for region in regions_of(origin.way):
-            if region in known:
-                continue
-            is_known = False
-            if len(known) == _MOST_REGIONS or any(var in defined for var in view_variables(region)):
+            found = region.base.root if is_spread else region
+            if is_spread and not can_scatter(region):
                 self._lose(position)
                 return False
-            known[region] = None
+            if found in known:
+                continue
+            is_known = False
+            if len(known) == _MOST_REGIONS or (not is_spread and any(var in defined for var in view_variables(region))):
+                self._spread(position)
+                return False
+            known[found] = None
         if origin.owns and position not in self.facts.fresh:
             self.facts.fresh[position], is_known = None, False
         return is_known
+
+    def _spread(self, position: int) -> None:
+        """Follow the positions of a tensor's elements rather than the regions that it can be in, which are too many."""
+        if position in self.facts.spread or not all(map(can_scatter, self.regions[position])):
+            self._lose(position)
+            return
+        self.facts.spread[position] = None
+        self.regions[position] = dict.fromkeys(region.base.root for region in self.regions[position])
 
     def _lose(self, position: int) -> None:
         self.facts.lost[position] = None
         del self.regions[position]
 
-    def _bind(self, variables: Sequence[Var], ends: Sequence[Handle | None], flags: _Flags) -> None:
+    def _bind(self, variables: Sequence[Var], ends: Sequence[Handle | None], where: _Whereabouts) -> None:
         """Bind the carried variables, the block's inputs or the results.
 
         Args:
             variables: the variables.
             ends: the tensor objects that the turn before has given.
-            flags: where those are that can be in several regions.
+            where: where those are that can be in several regions.
         """
         state = self.state
         ways = zip(variables, self.kept, self.handles, ends, self.initial_bases, strict=True)
         for position, (var, kept, start, end, bases) in enumerate(ways):
             if kept is not None:
                 bind_same(state, var, kept, [start, end])
-            elif position in flags:
-                way = chosen_from(flags[position], may_own=position in self.facts.fresh)
+            elif position in where.flags:
+                flags, places = where.flags[position], where.places.get(position)
+                if places is not None:
+                    flags = {scattered(state.memory, root.base, places[root]): flag for root, flag in flags.items()}
+                way = chosen_from(flags, may_own=position in self.facts.fresh)
                 if position not in self.facts.retyped:
                     state.set_dtype(var, [self.dtypes[position]])
                 bind_way(state, var, way, is_strided=True)
@@ -224,21 +281,34 @@ class _Loop:
         state, eqn = self.state, self.eqn
         state.emit.place = eqn.place
         results = {base: Var(var.type) for base, var in self.added.items()}
-        flags = self._new_flags()
+        where = _Whereabouts.new(self.regions, self.facts.spread)
         contents = tuple([body.effects.contents[base] for base in self.added])
         carried, ends = body.outputs[: len(self.block.outputs)], body.outputs[len(self.block.outputs) :]
         block = Block(body.inputs, body.eqns, (*carried, *contents, *ends))
-        starts = [region is self.initial[position] for position, found in flags.items() for region in found]
-        args = (*self.args, *(base.root.value for base in self.added), *starts)
+        args = (*self.args, *(base.root.value for base in self.added), *self._starts())
         names = (*eqn.names, *(f"carried{number}" for number in range(len(self.initial), len(args) - 2)))
-        outputs = (*eqn.outputs, *results.values(), *_all(flags))
+        outputs = (*eqn.outputs, *results.values(), *where.variables)
         state.add_outputs(eqn, Eqn(eqn.op, args, names, outputs, (block,), eqn.place))
         for base, slot in self.slots.items():
             state.memory.rebind(base, results[base] if slot is None else eqn.outputs[slot], base.spoiled)
             state.memory.set(base, "written_at", eqn.place)
         for owner, reason in self.facts.spoiled.items():
             state.memory.spoil(state.handle(owner).region.base, reason)
-        self._bind(eqn.outputs, [end.handle for end in body.ends[1:]], flags)
+        self._bind(eqn.outputs, [end.handle for end in body.ends[1:]], where)
+
+    def _starts(self) -> tuple[Arg, ...]:
+        """Where the carried tensors are before the first turn."""
+        state, flags, places = self.state, list[Arg](), list[Arg]()
+        for position, found in self.where.flags.items():
+            first = self.initial[position]
+            for region in found:
+                is_there = first is not None and (first.base.root if position in self.where.places else first) is region
+                flags.append(is_there)
+                if position in self.where.places:
+                    # Where it is elsewhere, what stands here is not read; it has the axes that it will have.
+                    start = first if first is not None and not first.base.is_void else region
+                    places.append(positions_of(state.memory, start, start.base, None, state.emit))
+        return (*flags, *places)
 
 
 def _handle(state: TensorState, arg: Arg) -> Handle | None:
@@ -247,7 +317,3 @@ def _handle(state: TensorState, arg: Arg) -> Handle | None:
 
 def _sizes(regions: Mapping[int, Mapping[Region, None]]) -> dict[int, int]:
     return {position: len(found) for position, found in regions.items()}
-
-
-def _all(flags: _Flags) -> list[Var]:
-    return [flag for found in flags.values() for flag in found.values()]

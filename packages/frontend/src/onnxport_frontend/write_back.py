@@ -141,6 +141,14 @@ def _expand(write: Write) -> Arg | None:
     return _same_elements(write) if write.view.shape != write.kind.shape else write.value
 
 
+def _take(write: Write) -> Arg:
+    base = flat(write.emit, write.base, write.kind)
+    where = flat(write.emit, write.step.arg("index"), write.view)
+    values = flat(write.emit, write.value, write.view)
+    placed = write.emit("aten::scatter.src", base.type, base, 0, where, values)
+    return reshape_like(write.emit, placed, write.kind, write.base)
+
+
 def _overlaps(step: Step) -> bool:
     if step.op.base != "aten::unfold":
         return False
@@ -157,6 +165,7 @@ _WRITERS: dict[str, Callable[[Write], Arg | None]] = {
     **dict.fromkeys(("aten::movedim", "aten::moveaxis"), _movedim),
     **dict.fromkeys(("aten::diagonal", "aten::linalg_diagonal"), _diagonal),
     "aten::select": _select,
+    "aten::take": _take,
     "aten::slice": _slice,
     "aten::narrow": _narrow,
     "aten::unsqueeze": _unsqueeze,
