@@ -208,12 +208,62 @@ def either_is_appended_of_other_shape(x, n: int):
     return torch.cat(found), len(found)
 
 
-@program((X, 3), (Y, 2))
+@program((X, 3), (Y, 0))
 def length_read_in_the_loop(x, n: int):
     found = [x]
     for i in range(n):
         found.append(x * len(found))
+        found.append(x - len(found))
+        if len(found) > 4:
+            x = x + 1
     return torch.stack(found)
+
+
+@program((X, 3), (Y, 2))
+def filled_up(x, n: int):
+    found: List[torch.Tensor] = []
+    numbers = [5]
+    while len(found) < n:
+        found.append(x * len(found))
+        numbers.append(len(numbers) + len(found))
+    return torch.stack(found), len(found), numbers
+
+
+@program((X, 3), (Y, 2))
+def length_read_in_branches(x, n: int):
+    found = [x[0]]
+    for i in range(n):
+        if i % 2 == 0:
+            found.append(x.sum(0) * len(found))
+        else:
+            found.append(x[0] * len(found))
+            x = x * len(found)
+    return torch.stack(found), len(found)
+
+
+@program((X, 3), (Y, 2))
+def length_read_in_inner_loops(x, n: int):
+    found = [x[0]]
+    for i in range(n):
+        for j in range(x.size(0)):
+            found.append(x[j] * len(found))
+        found.append(x.sum(0) * len(found))
+    other: List[Tuple[torch.Tensor, int]] = []
+    for i in range(n):
+        other.append((x[0], len(other) + len(found)))
+        for j in range(n):
+            x = x + len(other)
+    return torch.stack(found), len(found), x, other[-1][1]
+
+
+@program((X, 3), (Y, 2), (X, 0))
+def length_ends_the_loop(x, n: int):
+    found = [x]
+    for i in range(100):
+        if len(found) >= n:
+            break
+        found.append(x * i)
+    return torch.stack(found), len(found)
 
 
 @program((X, 3), (Y, 2))
@@ -260,56 +310,6 @@ def names_change_places(x, n: int):
         a.append(x * i)
         a, b = b, a
     return torch.stack(a), torch.stack(b)
-
-
-@program(([X, X + 1], 3), ([Y, Y * 2, Y - 1], 2), since=11)
-def argument_read_in_the_loop(xs: List[torch.Tensor], n: int):
-    found: List[torch.Tensor] = []
-    for i in range(n):
-        found.append(torch.tanh(xs[i % len(xs)]))
-    return torch.cat(found)
-
-
-@program(([X, X + 1],), ([Y, Y * 2, Y - 1],), since=11)
-def argument_mapped(xs: List[torch.Tensor]):
-    return torch.stack([torch.tanh(x) for x in xs])
-
-
-@program(([X, X + 1], 3), ([Y, Y * 2, Y - 1], 2), since=13)
-def argument_appended_to(xs: List[torch.Tensor], n: int):
-    for i in range(n):
-        xs.append(torch.tanh(xs[0]))
-    return torch.cat(xs)
-
-
-@program((X, 3), (Y, 2), since=11)
-def known_list_read_in_the_loop(x, n: int):
-    xs = [x, x * 2, x[:1] - 1]
-    found: List[torch.Tensor] = []
-    for i in range(n):
-        found.append(torch.tanh(xs[i]).sum(0))
-    return torch.stack(found)
-
-
-@program((X, 3), (Y, 2))
-def branches_of_one_length(x, n: int):
-    if n > 2:
-        xs = [x, x * 2]
-    else:
-        xs = [x - 1, x.sum(0, keepdim=True)]
-    found: List[torch.Tensor] = []
-    for i in range(n):
-        found.append(xs[0] * i)
-    return torch.cat(found), torch.cat(xs)
-
-
-@program((X, 3), (Y, 2), since=11)
-def branches_of_other_lengths(x, n: int):
-    if n > 2:
-        xs = [x, x * 2]
-    else:
-        xs = [x - 1]
-    return torch.cat(xs), len(xs), xs
 
 
 @program((X, 3), (Y, 2), since=11)
@@ -412,27 +412,48 @@ def windows(x, n: int):
     return torch.stack(found), torch.cat(found, 1)
 
 
-@program((X, 3), (Y, 0), since=11)
-def changed_after_the_loop(x, n: int):
-    found = [x * 5]
-    for i in range(n):
-        found.append(x * i)
-    found.append(x * 9)
-    found.insert(0, x + 1)
-    found.insert(2, x + 2)
-    first = found.pop(0)
-    last = found.pop()
-    found[-1] = found[-1] * 10
-    found.extend([first, last])
-    found.reverse()
-    return torch.stack(found), len(found), found * 2, torch.cat(found + found[1:])
-
-
-@program((X, 3), (Y, 2), since=11)
-def elements_of_other_shape_put_in(x, n: int):
+@program((X, 3), (Y, 2))
+def extended_in_the_loop(x, n: int):
     found: List[torch.Tensor] = []
     for i in range(n):
-        found.append(x * i)
-    found[n - 2] = x[:1]
-    found.insert(1, x.sum(0, keepdim=True))
-    return torch.cat(found), found
+        found.extend([x * i, x + i])
+        found.append(x)
+    return torch.stack(found), torch.cat(found, -1)
+
+
+@program((X, 3), (Y, 2), since=13)
+def extended_by_rows(x, n: int):
+    found: List[torch.Tensor] = []
+    for i in range(n):
+        found.extend(x.unbind(0))
+    return torch.stack(found)
+
+
+@program((X, 3), (Y, 2))
+def one_or_the_other_list(x, n: int):
+    a: List[torch.Tensor] = []
+    b: List[torch.Tensor] = []
+    for i in range(n):
+        if i > 1:
+            a.append(x * i)
+        else:
+            b.append(x * i)
+    return torch.stack(a + b), len(a), len(b)
+
+
+@program((X, 3), (Y, 2))
+class Decoder(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.cell = torch.nn.LSTMCell(3, 5)
+        self.out = torch.nn.Linear(5, 3)
+
+    def forward(self, x, steps: int):
+        h, c = torch.zeros(x.size(0), 5), torch.zeros(x.size(0), 5)
+        found: List[torch.Tensor] = []
+        for _ in range(steps):
+            h, c = self.cell(x, (h, c))
+            x = self.out(h)
+            found.append(x)
+        return torch.stack(found, dim=1), h

@@ -23,12 +23,13 @@ from torch.utils import _pytree as pytree
 
 import tests.script.branches
 import tests.script.everyday
+import tests.script.filled_lists
 import tests.script.lists
 import tests.script.loops
 import tests.script.modules
 import tests.script.numbers
 import tests.script.objects
-import tests.script.scans  # noqa: F401 - importing these eight enters their programs
+import tests.script.scans  # noqa: F401 - importing these enters their programs
 from tests.script.corpus import PROGRAMS, Program
 
 OPSETS = (11, 12, 13, 17, 18, 21, NEWEST_OPSET)

@@ -16,8 +16,9 @@ from onnxport_symbolics.emitter import Scope
 from onnxport_symbolics.layouts import Layout, leaves, pack, unpack
 from onnxport_symbolics.loops import known_bool, lower_loop, outputs_of
 from onnxport_symbolics.planner import Planner
+from onnxport_symbolics.scans import length_in_turn
 from onnxport_symbolics.script_lists import LISTS
-from onnxport_symbolics.structures import UNINITIALIZED, ListCell, ModelRaises, entangle, holding
+from onnxport_symbolics.structures import UNINITIALIZED, Growing, ListCell, ModelRaises, entangle, holding
 
 if TYPE_CHECKING:
     from onnxport_symbolics.lower import Lowering
@@ -142,10 +143,19 @@ def _nothing(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...]:
     return (None,) * len(eqn.outputs)
 
 
+def _length(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...] | None:
+    """The length of a list that the loop around appends to; all others have a handler."""
+    cell = lowering.raw(eqn.args[0])
+    if not isinstance(cell, ListCell) or not isinstance(cell.content, Growing):
+        return None
+    return (length_in_turn(lowering.op, cell.content),)
+
+
 #: The equations that the lowering itself takes apart.
 CONTROL: dict[str, Control] = {
     "prim::If": lower_if,
     "prim::Loop": lower_loop,
+    "aten::len": _length,
     "prim::RaiseException": _raise,
     "prim::Uninitialized": _uninitialized,
     "prim::Print": _nothing,

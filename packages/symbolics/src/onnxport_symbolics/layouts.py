@@ -19,6 +19,7 @@ from onnxport_symbolics.stacked_lists import as_sequence as sequence_of_pieces, 
 from onnxport_symbolics.structures import (
     UNINITIALIZED,
     Columns,
+    Filled,
     Growing,
     ListCell,
     Maybe,
@@ -65,7 +66,7 @@ class Stacked:
 class Appended:
     """What is appended to a list in a loop that does nothing else with it."""
 
-    owner: object
+    owner: Filled
     items: tuple[Layout, ...]
 
 

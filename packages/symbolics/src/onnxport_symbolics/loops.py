@@ -22,6 +22,7 @@ from onnxport_symbolics.scans import Scan, collected, fits, proposed, scanned
 from onnxport_symbolics.stacked_lists import as_sequence, whole
 from onnxport_symbolics.structures import (
     UNINITIALIZED,
+    Filled,
     ListCell,
     ModelRaises,
     Pieces,
@@ -67,10 +68,9 @@ def lower_loop(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...]:
     is_short = is_constant and count is not None and count <= _FEW_TURNS
     _put_together(lowering, eqn)
     before = list(lowering.refusals)
-    loop = _Kept(lowering, eqn, carried, keeps_lengths=is_short)
     failure: LoweringError | None = None
     try:
-        results = loop.lower(turns, condition)
+        results = _Kept(lowering, eqn, carried, keeps_lengths=is_short).lower(turns, condition)
         if len(lowering.refusals) == len(before):
             return results
     except LoweringError as error:
@@ -83,8 +83,6 @@ def lower_loop(lowering: Lowering, eqn: Eqn) -> tuple[Lowered, ...]:
         lowering.refusals[:] = refusals
     if failure is not None:
         raise failure
-    for cell in loop.refused:
-        lowering.restore(cell, lowering.poisoned(eqn, 1)[0])
     return lowering.poisoned(eqn)
 
 
@@ -168,6 +166,7 @@ class _Kept:
         self.body: CapturedBlock = eqn.blocks[0]
         self.carried = [self._as_list(value, var.type) for value, var in zip(carried, eqn.outputs, strict=True)]
         self.keeps_lengths = keeps_lengths
+        self.counter = Value(TensorType(DType.INT64, ()))
         self.planner = Planner(lowering.op, "turns of a loop", lowering.op.unknown_sizes.count)
         self.layouts = [self._assumed(index) for index in range(len(carried))]
         self.lists: dict[ListCell, Layout] = {}
@@ -177,8 +176,6 @@ class _Kept:
         # The lists, by place among the carried values or themselves, to which the loop does nothing but append.
         self.scans: dict[int | ListCell, Scan] = {}
         self.never: set[int | ListCell] = set()
-        # The lists that a loop has written to of which something was refused.
-        self.refused: tuple[ListCell, ...] = ()
 
     def lower(self, turns: Lowered, condition: Lowered) -> tuple[Lowered, ...]:
         """Emit the loop.
@@ -199,7 +196,6 @@ class _Kept:
             if self.keeps_lengths and (self.scans or any(map(_grows, (*self.layouts, *self.lists.values())))):
                 raise op.refuse("a loop that makes a list longer or shorter")
         if len(lowering.refusals) > before:
-            self.refused = tuple(turn.lists)
             return lowering.poisoned(self.eqn)
         op.place = self.eqn.place
         return self._emit(turn, turns, condition)
@@ -209,17 +205,15 @@ class _Kept:
         try:
             turn = self._turn()
             is_settled = not self._loosened(turn)
-            owners = set()
         except ReadWhileGrowing as error:
-            turn, is_settled, owners = None, False, {error.owner}
-            if not self._give_up(owners):
+            if not self._give_up({error.owner}):
                 raise
             return None, False
         errors = (refusal.error for refusal in self.lowering.refusals[before:])
         owners = {error.owner for error in errors if isinstance(error, ReadWhileGrowing)}
         return (None, False) if self._give_up(owners) else (turn, is_settled)
 
-    def _give_up(self, owners: set[object]) -> bool:
+    def _give_up(self, owners: set[Filled]) -> bool:
         """Carry lists that were taken for scanned ones; whether there are any."""
         found = [slot for slot, scan in self.scans.items() if scan.growing.owner in owners]
         for slot in found:
@@ -235,7 +229,7 @@ class _Kept:
         """The layout of a list that is only appended to; None for others."""
         scan = self.scans.get(slot)
         if scan is None:
-            scan = None if slot in self.never else proposed(cell, end)
+            scan = None if slot in self.never else proposed(self.op, cell, end, self.counter)
             if scan is not None:
                 self.scans[slot] = scan
         else:
@@ -264,8 +258,7 @@ class _Kept:
         lowering, op = self.lowering, self.op
         types = [leaf for layout in (*self.layouts, *self.lists.values()) for leaf in leaves(layout)]
         formals = [Value(kind) for kind in types]
-        counter, flag = Value(TensorType(DType.INT64, ())), Value(TensorType(DType.BOOL, ()))
-        scope = op.scope([counter, flag, *formals], name="loop")
+        scope = op.scope([self.counter, Value(TensorType(DType.BOOL, ())), *formals], name="loop")
         try:
             with lowering.block(scope) as lists:
                 values = iter(formals)
@@ -273,7 +266,7 @@ class _Kept:
                 self._entangle(starts)
                 for cell, layout in self.lists.items():
                     lowering.restore(cell, unpack(layout, values, op.depth))
-                lowering.env.update(zip(self.body.inputs, [counter, *starts], strict=True))
+                lowering.env.update(zip(self.body.inputs, [self.counter, *starts], strict=True))
                 lowering.run(self.body.eqns)
                 condition = lowering.value(self.body.outputs[0])
                 ends = [lowering.raw(out) for out in self.body.outputs[1:]]

@@ -14,12 +14,23 @@ from onnxport_ir import ScalarType, TensorType, Value
 from onnxport_ir.types import AnyType, TupleType, scalar_dtype
 
 from onnxport_symbolics.binder import Lowered
+from onnxport_symbolics.integers import add, mul
 from onnxport_symbolics.layouts import Leaf, pack
-from onnxport_symbolics.op import Op
+from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.planner import Planner
 from onnxport_symbolics.script_lists import joined
-from onnxport_symbolics.stacked_lists import as_rows, carries_sequences, common_type, element_type, merged
-from onnxport_symbolics.structures import Columns, Growing, ListCell, Pieces, Rows, as_element, columns_of
+from onnxport_symbolics.stacked_lists import as_rows, carries_sequences, common_type, element_type, length_of, merged
+from onnxport_symbolics.structures import (
+    Columns,
+    Filled,
+    Growing,
+    ListCell,
+    Pieces,
+    ReadWhileGrowing,
+    Rows,
+    as_element,
+    columns_of,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,19 +54,45 @@ class Scan:
         return content.added if is_same else None
 
 
-def proposed(cell: ListCell, end: Lowered) -> Scan | None:
+def proposed(op: Op, cell: ListCell, end: Lowered, turn: Value) -> Scan | None:
     """A scan for a list that was changed in a turn which was lowered with what the list holds before the loop.
 
     Args:
+        op: the builder, outside of the loop.
         cell: the list, with what it holds before the loop.
         end: what it holds at the end of the turn.
+        turn: the number of the turn, in the body.
     """
     before, after = cell.content, end.content if isinstance(end, ListCell) else end
     if not _is_scannable(cell.element) or (isinstance(before, Value) and before.is_sequence):
         return None
     if not isinstance(before, Columns) and not _is_longer(before, after):
         return None
-    return Scan(before, cell.element, Growing(object()))
+    items, longer = _items(before), _items(after)
+    added = longer[len(items) :] if isinstance(items, tuple) and isinstance(longer, tuple) else None
+    is_counted = added is not None and not any(isinstance(item, Rows) for item in added)
+    length = None if isinstance(before, Growing) else _length(op, before)
+    return Scan(before, cell.element, Growing(Filled(length, len(added) if added and is_counted else None, turn)))
+
+
+def _length(op: Op, content: Lowered) -> Int:
+    while isinstance(content, Columns):
+        content = content.parts[0]
+    if isinstance(content, tuple):
+        return len(content)
+    return length_of(op, content) if isinstance(content, Pieces) else op.dim(content, 0)
+
+
+def length_in_turn(op: Op, growing: Growing) -> Int:
+    """How many elements a list has in the middle of a turn.
+
+    Raises:
+        ReadWhileGrowing: if that is not a number that each turn adds.
+    """
+    owner = growing.owner
+    if owner.length is None or owner.per_turn is None or any(isinstance(item, Rows) for item in growing.added):
+        raise ReadWhileGrowing(owner)
+    return add(op, add(op, mul(op, owner.turn, owner.per_turn), owner.length), len(growing.added))
 
 
 def _is_scannable(element: AnyType) -> bool:
@@ -67,13 +104,13 @@ def _is_scannable(element: AnyType) -> bool:
 
 
 def _is_longer(before: Lowered, after: Lowered) -> bool:
-    """Whether a list holds what it held before, and something behind it."""
+    """Whether a list may hold what it held before, and something behind it: the next round shows whether it does."""
     if isinstance(before, Value):
         # Numbers in a vector: a longer one does not show what of it is new.
         return isinstance(after, Value) and not after.is_sequence
     pairs = ((before, after), (_items(before), _items(after)))
     short, long = next(((a, b) for a, b in pairs if isinstance(a, tuple) and isinstance(b, tuple)), ((), ()))
-    return len(short) < len(long) and all(a is b for a, b in zip(short, long, strict=False))
+    return len(short) < len(long)
 
 
 def _items(content: Lowered) -> Lowered:
@@ -84,7 +121,7 @@ def _items(content: Lowered) -> Lowered:
 
 def fits(planner: Planner, scan: Scan, added: Sequence[Lowered], element: AnyType) -> bool:
     """Whether what a turn appends has one shape, the same in every turn as far as is known."""
-    if not added:
+    if not added or scan.growing.owner.per_turn not in (None, len(added)):
         return False
     if isinstance(element, TupleType):
         if isinstance(scan.before, Growing) or not all(isinstance(row, tuple) for row in added):

@@ -16,7 +16,7 @@ from onnxport_ir.errors import LoweringError, UnsupportedCase
 from onnxport_ir.types import AnyType
 
 from onnxport_symbolics.binder import Lowered
-from onnxport_symbolics.op import Op
+from onnxport_symbolics.op import Int, Op
 
 
 @dataclass(slots=True, eq=False)
@@ -71,15 +71,30 @@ class Pieces:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Filled:
+    """A list and a loop that does nothing but append to it, and ask for its length.
+
+    Attributes:
+        length: how many elements the list has before the loop; None if the outer loop's turns would have to be counted.
+        per_turn: how many each turn adds; None if an inner loop adds some.
+        turn: the number of the turn.
+    """
+
+    length: Int | None
+    per_turn: int | None
+    turn: Value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Growing:
     """The content of a list in the body of a loop that does nothing but append to it.
 
     Attributes:
-        owner: stands for the list and the loop.
+        owner: the list and the loop.
         added: what this turn has appended so far: elements, and :class:`Rows` of an inner loop.
     """
 
-    owner: object
+    owner: Filled
     added: tuple[Lowered, ...] = ()
 
 
@@ -90,7 +105,7 @@ class ReadWhileGrowing(UnsupportedCase):
         owner: as in :class:`Growing`.
     """
 
-    def __init__(self, owner: object) -> None:
+    def __init__(self, owner: Filled) -> None:
         super().__init__("a list that a loop appends to and reads")
         self.owner = owner
 
