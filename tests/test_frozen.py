@@ -16,7 +16,7 @@ class LoopOverASize(nn.Module):
     def forward(self, x):
         total = x.new_zeros(())
         for column in range(int(x.shape[1])):
-            total = total + x[:, column].sum()
+            total = total + x[:, column].sum() if column % 2 else total * 2
         return total
 
 

@@ -24,6 +24,7 @@ from onnxport_frontend.functionalize import Functionalized, functionalize_with_r
 from onnxport_frontend.inline import Inliner
 from onnxport_frontend.names import DynamicAxes
 from onnxport_frontend.quantisation import settle_observers
+from onnxport_frontend.rolling import rolled
 from onnxport_frontend.signature import Call, Signature, is_tensor_list, parameters_of
 from onnxport_frontend.torch_types import dtype_from_torch
 from onnxport_frontend.tracing import Result, run, trace
@@ -124,7 +125,8 @@ def capture(
             draft = _follow(request, trace(model, call, training, careful=True, **options))
     if not functional:
         return _finish(draft)
-    return _resolved(draft, request, training, mutated_buffers)
+    captured = _resolved(draft, request, training, mutated_buffers)
+    return replace(captured, graph=rolled(captured.graph)) if departures.loops else captured
 
 
 class _Options(TypedDict):

@@ -22,9 +22,10 @@ import torch
 from torch.utils import _pytree as pytree
 
 from onnxport_frontend import _torch_private as private, strides
-from onnxport_frontend.departures import AS_THE_EXAMPLE, Departures, listed, number, numbers_kept
+from onnxport_frontend.departures import AS_THE_EXAMPLE, Departures, is_number, listed, number, numbers_kept
 from onnxport_frontend.numbers_of_sizes import with_factor
 from onnxport_frontend.places import is_between, is_user_file
+from onnxport_frontend.rolling import turn_text
 from onnxport_frontend.watching import Watching
 
 #: What of a tensor was converted: its elements, the size of its first axis, or all of its sizes.
@@ -74,6 +75,7 @@ _CONSTANT = Conversion("constant", "Making a constant of a tensor", has_value=Fa
 
 _ITEM = Conversion("number", "Converting a tensor to a Python number")
 _LIST = Conversion("list", "Converting a tensor to a Python list", has_value=False)
+_ROWS = Conversion("iteration", "Iterating over a tensor", "length", has_value=False)
 _LENGTH = Conversion("list", "Converting a tensor to a list of numbers", "sizes", has_value=False)
 _STRIDES = Conversion("stride", "Reading the strides of a tensor as Python integers", "sizes", has_value=False)
 _KEPT = frozenset({_ITEM, _LIST})
@@ -91,7 +93,7 @@ _METHODS = {
     "__array__": _NUMPY,
     "__contains__": Conversion("bool", "Looking for a value in a tensor", has_value=False),
     "__len__": Conversion("len", "Using len to get tensor shape", "length"),
-    "__iter__": Conversion("iteration", "Iterating over a tensor", "length", has_value=False),
+    "__iter__": _ROWS,
     "stride": _STRIDES,
     "__format__": _TEXT,
     "__repr__": _TEXT,
@@ -152,7 +154,7 @@ def watched_conversions(record: Recorder, departures: Departures = AS_THE_EXAMPL
             stand_in(name, functools.partial(watch.rounding, name))
         for name, divide in _DIVISIONS.items():
             stand_in(name, functools.partial(_standing_in, divide))
-        with numbers_kept(departures, watch.is_on):
+        with numbers_kept(departures, watch.is_on, watch.turns):
             yield watch
     finally:
         for name, before in reversed(undo):
@@ -187,6 +189,7 @@ class Watch:
         self.busy = False
         self._record = record
         self._departures = departures
+        self._loops = 0
         self._thread = threading.get_ident()
 
     def converting(
@@ -204,6 +207,8 @@ class Watch:
                     found = strides.strides_of_sizes(*args, **kwargs)
                 if found is not None:
                     return found
+            if conversion is _ROWS and self._departures.rolls(frame) and args[0].dim():
+                return self.rows(args[0])
             if conversion in _KEPT and self._departures.keeps(frame) and not args[0].is_complex():
                 return self._kept(conversion, args[0], frame)
             with self._busy():
@@ -256,6 +261,29 @@ class Watch:
             return result
 
         return make
+
+    def turns(self, *bounds: Any) -> Any:
+        """``range`` from one number to another, with marks in the trace between the turns of a loop over it."""
+        start, stop = (0, *bounds) if len(bounds) == 1 else bounds[:2]
+        if len(bounds) == 3 or type(start) is not int or not is_number(stop):
+            return NotImplemented
+        count = stop - start if start else stop
+        self._loops += 1
+        return self._marked(self._loops, start, count)
+
+    def rows(self, tensor: torch.Tensor) -> Iterator[torch.Tensor]:
+        """The rows of a tensor one after the other, with the same marks."""
+        self._loops += 1
+        sizes: Any = tensor.shape  # in a trace they are tensors
+        return (tensor.select(0, index) for index in self._marked(self._loops, 0, sizes[0]))
+
+    def _marked(self, loop: int, start: int, count: torch.Tensor) -> Iterator[int]:
+        with self._busy():
+            turns = int(count)
+        for turn in range(turns):
+            private.mark_in_trace(count, turn_text(loop, turn))
+            yield start + turn
+        private.mark_in_trace(count, turn_text(loop, -1))
 
     def rounding(self, name: str, _: Callable[..., Any]) -> Callable[..., Any]:
         """A way to round a tensor of one number, which has none."""

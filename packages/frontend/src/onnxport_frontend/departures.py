@@ -33,14 +33,20 @@ class Departures:
     Attributes:
         kept: lines on which numbers that are made of tensors stay tensors.
         branches: lines on which a tensor is this truth value, whatever its elements.
+        loops: lines on which a loop over ``range`` of a size, or over the rows of a tensor, stays a loop.
     """
 
     kept: frozenset[Line] = frozenset()
     branches: Mapping[Line, bool] = field(default_factory=dict)
+    loops: frozenset[Line] = frozenset()
 
     def keeps(self, frame: FrameType) -> bool:
         """Whether numbers stay tensors where a frame is."""
         return bool(self.kept) and (frame.f_code.co_filename, frame.f_lineno) in self.kept
+
+    def rolls(self, frame: FrameType) -> bool:
+        """Whether a loop stays one where a frame is."""
+        return (frame.f_code.co_filename, frame.f_lineno) in self.loops
 
 
 #: As it is without a second trace.
@@ -81,15 +87,20 @@ def is_number(value: Any) -> bool:
 
 
 @contextlib.contextmanager
-def numbers_kept(departures: Departures, is_on: Callable[[], bool]) -> Iterator[None]:
+def numbers_kept(departures: Departures, is_on: Callable[[], bool], turns: Callable[..., Any]) -> Iterator[None]:
     """Python's functions on numbers, in the modules of some lines, as functions of tensors on these lines.
 
     Args:
         departures: says which lines.
         is_on: whether this thread is tracing; elsewhere they are Python's own.
+        turns: stands in for ``range`` on lines with loops.
     """
-    files = {file for file, _ in departures.kept}
+    files = {file for file, _ in departures.kept | departures.loops}
     names = _stand_ins(lambda: is_on() and departures.keeps(_caller())) if files else {}
+    if departures.loops:
+        names["range"] = _type_standing_in(
+            range, _stand_in(lambda: is_on() and departures.rolls(_caller()), turns, range), ()
+        )
     undo: list[tuple[dict[str, Any], str, Any]] = []
     try:
         for module in list(sys.modules.values()) if files else ():
@@ -127,18 +138,7 @@ def _put(names: dict[str, Any], name: str, stand_in: Any, undo: list[tuple[dict[
 
 def _stand_ins(is_kept: Callable[[], bool]) -> dict[str, Any]:
     """What stands in for functions of Python's, by their names."""
-
-    def stand_in(ours: Callable[..., Any], original: Callable[..., Any]) -> Any:
-        @functools.wraps(original)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if not kwargs and _has_number(args) and is_kept():
-                result = ours(*args)
-                if result is not NotImplemented:
-                    return result
-            return original(*args, **kwargs)
-
-        return call
-
+    stand_in = functools.partial(_stand_in, is_kept)
     functions = {name: stand_in(ours, getattr(builtins, name)) for name, ours in _FUNCTIONS.items()}
     module = ModuleType("math")
     vars(module).update(vars(math))
@@ -152,11 +152,25 @@ def _stand_ins(is_kept: Callable[[], bool]) -> dict[str, Any]:
     }
 
 
+def _stand_in(is_kept: Callable[[], bool], ours: Callable[..., Any], original: Callable[..., Any]) -> Any:
+    """A function that is ours where numbers are kept and it has something to give, and Python's elsewhere."""
+
+    @functools.wraps(original)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs and _has_number(args) and is_kept():
+            result = ours(*args)
+            if result is not NotImplemented:
+                return result
+        return original(*args, **kwargs)
+
+    return call
+
+
 def _has_number(args: Iterable[Any]) -> bool:
     return any(isinstance(arg, torch.Tensor) or (isinstance(arg, (list, tuple)) and _has_number(arg)) for arg in args)
 
 
-def _type_standing_in(original: type, call: Callable[..., Any]) -> type:
+def _type_standing_in(original: type, call: Callable[..., Any], bases: tuple[type, ...] | None = None) -> type:
     """A class that is called as ``call`` and is ``original`` in all other ways that code asks for."""
 
     class Like(type):
@@ -175,7 +189,8 @@ def _type_standing_in(original: type, call: Callable[..., Any]) -> type:
         def __hash__(cls) -> int:
             return hash(original)
 
-    return Like(original.__name__, (original,), {})
+    # Nothing can inherit from range.
+    return Like(original.__name__, (original,) if bases is None else bases, {})
 
 
 def _int(value: Any = 0, *base: Any) -> Any:

@@ -12,7 +12,7 @@ from onnxport_frontend import Captured, Departures, capture
 from onnxport_frontend.buffers import MutatedBuffers
 from onnxport_frontend.script import class_name
 from onnxport_ir import Model
-from onnxport_ir.errors import OnnxExporterError
+from onnxport_ir.errors import LoweringError, OnnxExporterError
 from onnxport_ir.verbose_text import format_model
 from onnxport_ir.write import write
 from onnxport_symbolics import NEWEST_OPSET, Target, default_registry
@@ -215,9 +215,18 @@ def export(
                 )
             capture_s = time.thread_time() - started
             journal.captured = captured
-            onnx_model = build(
-                captured, default_registry(), options, journal.timings, session, journal=journal, functions=functions
-            )
+            try:
+                onnx_model = build(
+                    captured,
+                    default_registry(),
+                    options,
+                    journal.timings,
+                    session,
+                    journal=journal,
+                    functions=functions,
+                )
+            except LoweringError as refusal:
+                return Attempt(captured, None, Checked(None, "there is no model"), refusal, departures, journal)
             checked, error = _checked(model, captured, onnx_model, mode, check, capture_s, journal)
             return Attempt(captured, onnx_model, checked, error, departures, journal)
 
@@ -226,6 +235,8 @@ def export(
             done = improved(done, lambda departures: attempt(departures, journal.again()))
             journal.take(done.journal)
         captured, onnx_model = done.captured, done.model
+        if onnx_model is None:
+            raise done.error or LoweringError("there is no model")
         checked = done.checked if done.error is None else report_wrong(done.error, on_frozen)
         journal.checked = checked
         report_unchecked(captured, checked, on_frozen)

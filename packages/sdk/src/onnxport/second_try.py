@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import linecache
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from onnxport_frontend import Captured, Departures, Finding
 from onnxport_ir import Model
-from onnxport_ir.errors import FrozenValue, OnnxExporterError
+from onnxport_ir.errors import FrozenValue, NeedsStatic, OnnxExporterError, UnsupportedOperators
 
 from onnxport.comparison import compare_values
 from onnxport.frozen_values import open_questions, suspected, turning_sizes
@@ -42,7 +42,7 @@ class Attempt:
 
     Attributes:
         captured: the capture.
-        model: the finished model.
+        model: the finished model; None if it cannot be lowered.
         checked: what the check found.
         error: what the check raised.
         departures: what the trace did otherwise than the example.
@@ -50,7 +50,7 @@ class Attempt:
     """
 
     captured: Captured
-    model: Model
+    model: Model | None
     checked: Checked
     error: OnnxExporterError | None
     departures: Departures
@@ -59,6 +59,10 @@ class Attempt:
     @property
     def is_wrong(self) -> bool:
         """Whether the trace has fixed something that gives wrong outputs, or that elements of inputs decide."""
+        if self.model is None:
+            return _needs_sizes(self.error) and any(
+                finding.kind in _NUMBERS or _is_loop(finding) for finding in suspected(self.captured)
+            )
         if self.error is not None or self.checked.limits:
             return isinstance(self.error, FrozenValue | None)
         return any(item.is_data for item in open_questions(self.captured, self.checked.cleared))
@@ -86,6 +90,8 @@ def improved(first: Attempt, attempt: Callable[[Departures], Attempt]) -> Attemp
     search = _Search(first, attempt)
     search.keep_numbers()
     if not search.best.is_right:
+        search.keep_loops()
+    if not search.best.is_right:
         search.turn_branches()
     return search.best
 
@@ -109,14 +115,27 @@ class _Search:
         for _ in range(_ROUNDS):
             if last is None or last.is_right or not _number_lines(last) - last.departures.kept:
                 return
-            last = self._try(Departures(kept=last.departures.kept | _number_lines(last)))
+            last = self._try(replace(last.departures, kept=last.departures.kept | _number_lines(last)))
             if last is not None and (last.is_right or _is_better(last, self.best)):
                 self.best = last
 
+    def keep_loops(self) -> None:
+        """Try loops for what loops over sizes have done one turn after the other."""
+        lines = _lines(filter(_is_loop, _open(self.best)))
+        if not lines or not self._can_check():
+            return
+        other = self._try(replace(self.best.departures, loops=lines))
+        if other is not None and other.error is None and other.checked.sizes is not None:
+            self.best = other
+            if not other.is_right:
+                self.keep_numbers()
+
+    def _can_check(self) -> bool:
+        return self.best.checked.sizes is not None or self.best.error is not None
+
     def turn_branches(self) -> None:
         """Try all branches that the example does not take and that have no effect on it."""
-        if self.best.checked.sizes is None and self.best.error is None:
-            # It cannot be checked.
+        if not self._can_check():
             return
         turns = _turns(self.best)
         harmless = self._harmless(turns)
@@ -174,16 +193,32 @@ def _number_count(attempt: Attempt) -> int:
 
 def _number_lines(attempt: Attempt) -> frozenset[tuple[str, int]]:
     """The lines on which numbers are made of tensors."""
-    return frozenset(
-        (finding.place.file, finding.place.line)
+    return _lines(
+        finding
         for finding in _open(attempt)
-        if finding.place.file and finding.place.line and (finding.kind in _NUMBERS or _chooses(finding))
+        if finding.kind in _NUMBERS or (finding.kind == "bool" and _calls(finding, _CHOOSING))
     )
 
 
-def _chooses(finding: Finding) -> bool:
+def _lines(findings: Iterable[Finding]) -> frozenset[tuple[str, int]]:
+    return frozenset((f.place.file, f.place.line) for f in findings if f.place.file and f.place.line)
+
+
+def _needs_sizes(error: OnnxExporterError | None) -> bool:
+    """Whether nothing but sizes that are not known stands in the way of a model."""
+    if isinstance(error, UnsupportedOperators):
+        return all(isinstance(refusal.error, NeedsStatic) for refusal in error.refusals)
+    return isinstance(error, NeedsStatic)
+
+
+def _is_loop(finding: Finding) -> bool:
+    return finding.kind == "iteration" or (finding.kind == "index" and _calls(finding, ("range(",)))
+
+
+def _calls(finding: Finding, names: Sequence[str]) -> bool:
+    """Whether the line of a finding calls one of these."""
     text = linecache.getline(finding.place.file or "", finding.place.line or 0)
-    return finding.kind == "bool" and any(name in text for name in _CHOOSING)
+    return any(name in text for name in names)
 
 
 def _turns(attempt: Attempt) -> list[_Turn]:
@@ -192,7 +227,13 @@ def _turns(attempt: Attempt) -> list[_Turn]:
     found = []
     for finding in _open(attempt):
         place = finding.place
-        if finding.kind != "bool" or not finding.values or not place.file or not place.line or _chooses(finding):
+        if (
+            finding.kind != "bool"
+            or not finding.values
+            or not place.file
+            or not place.line
+            or _calls(finding, _CHOOSING)
+        ):
             continue
         if finding.depends is None or finding.depends.inputs or not finding.depends.is_known:
             # Whether other elements take the other way no check would know.
