@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tests.ops.extremes import HALVES, OPSETS, SINGLES, Function, Limits, every_half, faults, pairs, spread_numbers
+from tests.ops.extremes import HALVES, OPSETS, SINGLES, Function, Limits, check, every_half, pairs, spread_numbers
 
 NAMED = """
 abs neg sign sgn sqrt rsqrt exp exp2 expm1 log log2 log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh
@@ -165,6 +165,7 @@ KERNELS = {
     **dict.fromkeys(("x ** -2", "log_ndtr", "gammainc", "polygamma 2"), 1e-12),
     **dict.fromkeys(("ndtri", "softplus small beta", "softplus", "softplus beta"), 1e-7),
 }
+REFUSED_DOUBLES = frozenset({"erfinv", "frexp", "nextafter"})
 #: Series whose error grows with the distance from 0.
 SERIES = frozenset({"scaled_modified_bessel_k0", "scaled_modified_bessel_k1"})
 
@@ -179,17 +180,21 @@ def limits_of(name: str, dtype: torch.dtype) -> Limits:
 @pytest.mark.parametrize("name", UNARY)
 @pytest.mark.parametrize("dtype", HALVES, ids=["half", "brain"])
 def test_every_number_of_half_precision(name: str, dtype: torch.dtype) -> None:
-    assert not list(faults(UNARY[name], (every_half(dtype),), OPSETS, limits_of(name, dtype)))
+    check(UNARY[name], (every_half(dtype),), OPSETS, limits_of(name, dtype))
 
 
 @pytest.mark.parametrize("name", UNARY)
 @pytest.mark.parametrize("dtype", SINGLES, ids=["single", "double"])
 def test_all_magnitudes(name: str, dtype: torch.dtype) -> None:
+    if dtype == torch.float64 and name in REFUSED_DOUBLES:
+        pytest.skip("refused, as its series are not exact enough")
     numbers = spread_numbers(dtype, 1 if dtype == torch.float32 else 8)
-    assert not list(faults(UNARY[name], (numbers,), (11, 18, 23), limits_of(name, dtype)))
+    check(UNARY[name], (numbers,), (11, 18, 23), limits_of(name, dtype))
 
 
 @pytest.mark.parametrize("name", BINARY)
 @pytest.mark.parametrize("dtype", [*HALVES, *SINGLES], ids=["half", "brain", "single", "double"])
 def test_pairs(name: str, dtype: torch.dtype) -> None:
-    assert not list(faults(BINARY[name], pairs(dtype), (11, 13, 18, 20, 23), limits_of(name, dtype)))
+    if dtype == torch.float64 and name in REFUSED_DOUBLES:
+        pytest.skip("refused, as nothing wider tells what is next")
+    check(BINARY[name], pairs(dtype), (11, 13, 18, 20, 23), limits_of(name, dtype))

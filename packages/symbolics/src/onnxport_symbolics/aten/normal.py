@@ -106,7 +106,7 @@ def erfcx(op: Op, self: Value) -> Value:
 def log_ndtr(op: Op, self: Value) -> Value:
     """special_log_ndtr(Tensor self) -> Tensor"""
     x = wide(op, self)
-    square = op.Mul(op.Mul(x, x), number(op, 0.5))
+    square = op.Mul(op.Mul(x, number(op, 0.5)), x)
     tail = op.Mul(_scaled_erfc(op, op.Mul(op.Abs(x), number(op, math.sqrt(0.5)))), number(op, 0.5))
     lower = op.Sub(op.Log(tail), square)
     upper = log1p(op, op.Neg(op.Mul(tail, op.Exp(op.Neg(square)))))
