@@ -76,6 +76,22 @@ CASES = [
     case("tensor_split", lambda x: torch.tensor_split(x, 2, dim=1), BSD),
     case("unbind", lambda x: x.unbind(1), "b 3 d"),
     case("first of a dynamic axis", lambda x: x.unbind(1)[0], BSD, since=11),
+    case("pairs", lambda x: (torch.combinations(x), torch.combinations(x, with_replacement=True)), "b"),
+    case("combinations of three", lambda x: torch.combinations(x, 3), "n", refused="combinations of 3 elements"),
+    case(
+        "windows",
+        lambda x: (
+            torch.hann_window(x.shape[0]),
+            torch.hamming_window(x.shape[0], False),
+            torch.blackman_window(x.shape[0] + 1, periodic=False),
+            torch.bartlett_window(x.shape[0]),
+        ),
+        "n",
+    ),
+    case("frequencies", lambda x: (torch.fft.fftfreq(x.shape[0], 0.5), torch.fft.rfftfreq(x.shape[0])), "n"),
+    case("gradient", lambda x: torch.gradient(x, dim=0), "n d"),
+    case("gradient, edges of three", lambda x: torch.gradient(x, spacing=0.5, dim=1, edge_order=2), "n s"),
+    case("gradient of all", lambda x: torch.gradient(x, spacing=2.0), "n s"),
     case("padded sequences", lambda x, y: pad_sequence([x, y, x[:1]], padding_value=2.5), "b d", "k d"),
     case(
         "padded sequences, left",

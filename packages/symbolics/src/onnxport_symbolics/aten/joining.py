@@ -285,7 +285,15 @@ def combinations(op: Op, self: Value, r: int, with_replacement: bool) -> Value:
     """combinations(Tensor self, int r=2, bool with_replacement=False) -> Tensor"""
     (size,) = op.sizes(self)
     if not isinstance(size, int):
-        raise NeedsStatic("combinations of a tensor of dynamic size", where=op.place)
+        if r != 2:
+            raise NeedsStatic(
+                f"combinations of {r} elements of a tensor of dynamic size",
+                where=op.place,
+                hint="Make the size static; pairs, with r=2, may have a dynamic one.",
+            )
+        length = op.dim(self, 0)
+        pairs = op.Trilu(full(op, [length, length], 1, DType.INT64), 0 if with_replacement else 1, upper=1)
+        return op.Gather(self, op.Transpose(op.NonZero(pairs), perm=(1, 0)), axis=0)
     if r == 0:
         return full(op, [0], 0, op.dtype(self))
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
