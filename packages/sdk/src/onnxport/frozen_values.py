@@ -37,6 +37,10 @@ class FrozenValueWarning(UserWarning):
     """The trace has fixed values that may depend on the input, and no check has shown that they do not matter."""
 
 
+class OtherRank(VerificationFailed):
+    """An output of the torch model has another rank than in the example, where an axis is 1: squeeze has dropped it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Suspect:
     """A fixed value that may matter.
@@ -187,15 +191,16 @@ def report_limits(
         cleared: what a check has cleared.
         limits: what was wrong, one for each of the sizes.
         on_frozen: ``"auto"`` raises where elements of inputs decide something that is not cleared, and where there is
-            one dynamic axis only: with several, sizes that belong together may have parted.
+            one dynamic axis only: with several, sizes that belong together may have parted. Ranks that no graph can
+            change are no reason.
 
     Raises:
         FrozenValue: if ``on_frozen`` asks for it.
         VerificationFailed: the same where the trace has fixed nothing.
     """
-    first, *others = limits
+    first, *others = sorted(limits, key=lambda error: isinstance(error, OtherRank))
     is_plain = len(example_sizes(captured)) == 1 or any(item.is_data for item in open_questions(captured, cleared))
-    if on_frozen == "error" or (on_frozen == "auto" and is_plain):
+    if on_frozen == "error" or (on_frozen == "auto" and is_plain and not isinstance(first, OtherRank)):
         raise first
     more = "".join(f"\n  {error.what}: {error.why}" for error in others)
     text = f"the exported model does not hold for all sizes: {first.what}: {first.why}\n  {first.hint}{more}"

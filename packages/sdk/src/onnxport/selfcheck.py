@@ -22,6 +22,7 @@ from onnxport.comparison import LENIENT, QUANTISED, compare_values
 from onnxport.frozen_values import (
     FrozenValueWarning,
     OnFrozen,
+    OtherRank,
     differs,
     frozen,
     report_limits,
@@ -55,6 +56,7 @@ _NUDGES = (2e-6, 2e-5)
 #: More for the exported model alone, of whose sums of few elements many digits are the same.
 _OWN_NUDGES = (*_NUDGES, 1e-6, 5e-6, 1e-5)
 _LARGER = 64
+_SQUEEZED = "A graph has the ranks of the example, and squeeze() drops axes of size 1: name the axes that it may drop, squeeze(-1)."
 _OTHER_SIGN = "inputs of the other sign than the example's"
 
 _DECIDES = frozenset({"bool", "len", "int", "index", "float", "number"})
@@ -273,7 +275,7 @@ class _Check:
                 self.limits.append(error)
                 continue
             except VerificationFailed as error:
-                if not self._have_parted(sizes):
+                if not isinstance(error, OtherRank) and not self._have_parted(sizes):
                     raise
                 self.limits.append(error)
                 continue
@@ -385,12 +387,24 @@ class _Check:
             failure = self._failure(f"the exported model does not run with {where}", str(error), inputs, sizes)
             raise failure from error
         tolerance = QUANTISED if quantises(self._model) or _is_quantised(self._captured) else LENIENT
-        errors = {}
+        errors: dict[int, OnnxExporterError] = {}
         for position, (name, theirs, ours) in enumerate(zip(names, expected, found, strict=True)):
             difference = compare_values(theirs, ours, tolerance)
-            if difference is not None:
-                errors[position] = self._failure(f"output {name} is wrong with {where}", difference, inputs, sizes)
+            if difference is None:
+                continue
+            what = f"output {name} is wrong with {where}"
+            if self._is_squeezed(theirs, ours, sizes):
+                errors[position] = OtherRank(what, why=difference, hint=_SQUEEZED)
+            else:
+                errors[position] = self._failure(what, difference, inputs, sizes)
         return errors
+
+    def _is_squeezed(self, theirs: Any, ours: Any, sizes: Mapping[str, int]) -> bool:
+        """Whether torch has dropped an axis for its size of 1, and the exported model has not."""
+        if not isinstance(theirs, torch.Tensor) or not isinstance(ours, torch.Tensor):
+            return False
+        squeezes = any(op.name.startswith("squeeze") for op in self._captured.graph.op_counts())
+        return squeezes and theirs.dim() < ours.dim() and self._is_single(sizes)
 
     def _first_true(
         self, inputs: Mapping[str, Any], expected: Sequence[Any], errors: Mapping[int, OnnxExporterError]
@@ -410,7 +424,7 @@ class _Check:
             moved = self._results(_nudged_all(inputs, share))
             if ours is not None and moved is not None:
                 remaining = _unchanged(remaining, ours, moved)
-        return next(iter(remaining.values()), None)
+        return min(remaining.values(), key=lambda error: isinstance(error, OtherRank), default=None)
 
     def _results(self, inputs: Mapping[str, Any]) -> list[Any] | None:
         """What the exported model gives; None if it does not run."""
@@ -427,9 +441,6 @@ class _Check:
         suspects = frozen(self._captured)
         if not suspects:
             hint = "Please report it; check=False exports the model all the same."
-            squeezes = any(op.name.startswith("squeeze") for op in self._captured.graph.op_counts())
-            if squeezes and 1 in sizes.values() and 1 not in self._symbols.values():
-                hint = f"squeeze() drops axes of size 1: name the axes that it may drop, squeeze(-1). Otherwise: {hint}"
             return VerificationFailed(what, why=why, hint=hint)
         values = self._values(suspects, inputs, sizes)
         suspects.sort(key=lambda finding: finding not in values or not differs(finding, values[finding]))
