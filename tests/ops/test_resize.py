@@ -75,8 +75,26 @@ CASES = [
         {0: [0, 2, 3], 1: [2, 3]},
     ),
     *(
+        Case(f"{mode}, antialias", _interpolation({"mode": mode, "size": (3, 9), "antialias": True}), *_IMAGES)
+        for mode in MODES[2:]
+    ),
+    *(
         Case(
-            f"{mode}, antialias", _interpolation({"mode": mode, "size": (3, 9), "antialias": True}), *_IMAGES, since=18
+            f"{mode}, antialias, to the size of another",
+            lambda x, y, mode=mode: F.interpolate(x, size=y.shape[2:], mode=mode, antialias=True),
+            (randn(1, 3, 5, 6), randn(1, 3, 3, 8)),
+            (randn(2, 3, 9, 4), randn(1, 3, 2, 3)),
+            {0: [0, 2, 3], 1: [2, 3]},
+        )
+        for mode in MODES[2:]
+    ),
+    *(
+        Case(
+            f"{mode}, antialias, by factors",
+            lambda x, mode=mode: F.interpolate(x, scale_factor=(0.5, 1.5), mode=mode, antialias=True),
+            (randn(1, 3, 6, 6),),
+            (randn(2, 3, 10, 4),),
+            {0: [0, 2, 3]},
         )
         for mode in MODES[2:]
     ),

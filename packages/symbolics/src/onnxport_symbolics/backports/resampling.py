@@ -7,6 +7,7 @@ from typing import Any
 from onnxport_ir import DType, Value
 
 from onnxport_symbolics.calls import Call, backport
+from onnxport_symbolics.downgrades.antialias import antialiased
 from onnxport_symbolics.downgrades.resize import plain_scales, resampled, with_all_axes
 from onnxport_symbolics.integers import along, arange, items, sub
 from onnxport_symbolics.op import Int, Op
@@ -16,7 +17,10 @@ from onnxport_symbolics.sampling import sampled
 @backport("Resize")
 def resize(op: Op, *operands: Value | None, **attributes: Any) -> Value:
     """Upsample where the scales are at least 1 and the coordinates are its own, else by hand."""
-    call = with_all_axes(op, Call("Resize", list(operands), attributes))
+    call = Call("Resize", list(operands), attributes)
+    if attributes.get("antialias", 0):
+        return antialiased(op, call)
+    call = with_all_axes(op, call)
     scales = plain_scales(op, call)
     if scales is not None and bool((scales.array() >= 1).all()):
         return op.Upsample(operands[0], scales, mode=attributes.get("mode", "nearest"))

@@ -12,6 +12,7 @@ from onnxport_ir.dims import exact_div
 
 from onnxport_symbolics import integers
 from onnxport_symbolics.calls import Call, downgrade
+from onnxport_symbolics.downgrades.antialias import antialiased
 from onnxport_symbolics.downgrades.axes import first
 from onnxport_symbolics.op import Op
 
@@ -42,8 +43,10 @@ def resize_without_symmetry(op: Op, call: Call) -> Call | Value:
 
 
 @downgrade("Resize", at=18)
-def resize_all_axes(op: Op, call: Call) -> Call:
+def resize_all_axes(op: Op, call: Call) -> Call | Value:
     """Scales and sizes were given for all axes, and nothing was done about aliases."""
+    if call.attributes.get("antialias", 0):
+        return antialiased(op, call)
     return with_all_axes(op, call)
 
 
