@@ -56,7 +56,7 @@ _NUDGES = (2e-6, 2e-5)
 #: More for the exported model alone, of whose sums of few elements many digits are the same.
 _OWN_NUDGES = (*_NUDGES, 1e-6, 5e-6, 1e-5)
 _LARGER = 64
-_SQUEEZED = "A graph has the ranks of the example, and squeeze() drops axes of size 1: name the axes that it may drop, squeeze(-1)."
+_SQUEEZED = "A graph has the ranks of the example; name the axes that squeeze() may drop for a size of 1: squeeze(-1)."
 _OTHER_SIGN = "inputs of the other sign than the example's"
 
 _DECIDES = frozenset({"bool", "len", "int", "index", "float", "number"})
