@@ -561,9 +561,17 @@ def an_attribute_of_one_of_two_objects_replaced(x, y, flag: bool, n: int):
     return first.value, second.value, held.value
 
 
-@case("the identity of two values")
+@case()
 def whether_it_is_one_of_two(x, y, flag: bool, n: int):
     v = x if flag else x * 2
+    if v is x:
+        return v * 2, x
+    return v * 3, x
+
+
+@case("the identity of two values")
+def whether_an_element_is_one_of_two(x, y, flag: bool, n: int):
+    v = [x, x * 2][n % 2]
     if v is x:
         return v * 2, x
     return v * 3, x

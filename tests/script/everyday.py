@@ -182,3 +182,34 @@ def elements_from_some_turns_ago(x, lag: int):
         if len(past) > 4:
             past = past[1:]
     return torch.stack(past, 1)
+
+
+@program((SEQUENCE, LONGER[:2, :3]), (LONGER, SEQUENCE[:1].expand(3, 4, 8)))
+class AttentionOfOneAndOfOthers(nn.Module):
+    # It asks whether key and value are one tensor, after branches on the rank and on the order of axes.
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.across = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.within = nn.MultiheadAttention(8, 2)
+
+    def forward(self, x, y):
+        found, weights = self.across(x, y, y)
+        return found + self.across(x, y, y + 1)[0], weights, self.within(y, y, y)[0]
+
+
+@program((X, 1), (Y, 2), (X, 3))
+def identity_that_branches_decide(x, n: int):
+    a = x.unsqueeze(0)
+    b = x.unsqueeze(1)
+    if n == 1:
+        a = x
+        b = x
+    return int(a is b), int(a is not b), int(a is x), int(b is not x)
+
+
+@program((X, Y), (Y, X))
+def parts_of_a_built_list(x, y):
+    a, b = [item * 2 for item in (x, y)]
+    c, d = [item.t() for item in (a, b)]
+    return c, d, int(c is d)

@@ -62,7 +62,7 @@ def follow_if(inliner: Inliner, node: private.Node, frame: Frame) -> None:
         inliner.bind(node, inliner.run(chosen, frame), frame)
         return
     bodies = [_follow(inliner, functools.partial(inliner.run, branch, frame)) for branch in branches]
-    join = _Join(inliner, bodies)
+    join = _Join(inliner, condition, bodies)
     outputs = private.outputs_of(node)
     pairs = zip(bodies[0].results, bodies[1].results, outputs, strict=True)
     results = [join.value(left, right, output) for left, right, output in pairs]
@@ -121,12 +121,14 @@ class _Join:
 
     Attributes:
         inliner: gives variables.
+        condition: which branch is taken.
         bodies: the branches.
         outputs: what each branch gives.
         variables: the results of the If.
     """
 
     inliner: Inliner
+    condition: Arg
     bodies: Sequence[_Body]
     outputs: tuple[list[Arg], list[Arg]] = field(default_factory=lambda: ([], []))
     variables: list[Var] = field(default_factory=list)
@@ -154,10 +156,11 @@ class _Join:
             if sides is not None and all(len(side) == len(kind.elements) for side in sides):
                 items = zip(*sides, kind.elements, strict=True)
                 return tuple([self._typed(one, other, self.inliner.variable(item)) for one, other, item in items])
-        for outputs, way in zip(self.outputs, (left, right), strict=True):
-            outputs.append(self.inliner.as_arg(way))
+        ways = (self.inliner.as_arg(left), self.inliner.as_arg(right))
+        for outputs, way in zip(self.outputs, ways, strict=True):
+            outputs.append(way)
         self.variables.append(variable)
-        self.inliner.may_be_old([variable])
+        self.inliner.identities.chosen(variable, self, self.condition, ways)
         return variable
 
     def _tuple(self, left: _Known, right: _Known) -> _Known:
@@ -283,8 +286,8 @@ class _Loop:
         for record, variables in formals.items():
             inliner.journal.before(record)
             record.entries = {**record.sure(), **variables}
-        inliner.may_be_old([counter, *(start for start in starts if isinstance(start, Var))])
-        inliner.may_be_old(variable for found in formals.values() for variable in found.values())
+        inliner.identities.may_be_old([counter, *(start for start in starts if isinstance(start, Var))])
+        inliner.identities.may_be_old(variable for found in formals.values() for variable in found.values())
         inliner.enter(self.body.inputs(), [counter, *starts], self.frame)
         return inliner.run(self.body, self.frame)
 
@@ -349,7 +352,7 @@ class _Loop:
             record: self._leave(record.sure(), body.entries(record), self.types[record], (first, last, outputs))
             for record in self._from_outside()
         }
-        inliner.may_be_old(outputs)
+        inliner.identities.may_be_old(outputs)
         names = ("max_trip_count", "cond", *(f"carried{index}" for index in range(len(first))))
         block = Block(inputs, body.eqns, tuple(last))
         inliner.emit(self.node, self.frame, _LOOP, (*bounds, *first), names, tuple(outputs), (block,))

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from onnxport_ir.captured import Arg, Block, Eqn, ModuleCall, OpName, Var
 from onnxport_ir.errors import CaptureFailed, InternalError, NotYetSupported, OnnxExporterError, Place, UnsafeMutation
-from onnxport_ir.types import AnyType, OptionalType, SequenceType
+from onnxport_ir.types import AnyType, OptionalType, ScalarType, SequenceType
 
 from onnxport_frontend import _torch_private as private
 from onnxport_frontend.aliasing import SILENT_ALIASES
@@ -22,7 +22,8 @@ from onnxport_frontend.attributes import SetAttributes, hands_back
 from onnxport_frontend.bodies import follow_if, follow_loop, type_of
 from onnxport_frontend.dictionaries import EnumMember, Journal, Record, StaticDict, StaticObject, call_dict, call_enum
 from onnxport_frontend.fold import FOLDED, fold
-from onnxport_frontend.list_writes import LIST_WRITES, escapes, is_written, refuse_lost_writes
+from onnxport_frontend.identity import NEW_OBJECTS, Choice, Identities
+from onnxport_frontend.list_writes import LIST_WRITES, built, escapes, is_written, refuse_lost_writes
 from onnxport_frontend.places import Places
 from onnxport_frontend.python_calls import follow_python_call
 from onnxport_frontend.quantisation import unpacked
@@ -72,6 +73,7 @@ class Inliner:
         eqns: the equations so far.
         calls: the calls of submodules so far.
         paths: the module paths that equations name.
+        identities: which values may be one object.
         functions: the classes of the ``autograd.Function`` calls, by the name that the equation has.
         packed: what packed weights hold, by the attribute that holds them.
         attributes: what a script has put into its modules' attributes.
@@ -97,8 +99,8 @@ class Inliner:
     schemas: Schemas = field(default_factory=Schemas)
     is_on_cpu: bool = True
     _places: Places = field(default_factory=Places)
-    # What may be a tensor that had another variable before; inputs are different tensors, as they are in the file.
-    _maybe_old: set[Var] = field(default_factory=set)
+    # Inputs are different tensors, as they are in the file.
+    identities: Identities = field(default_factory=Identities)
     # What a branch gives that has left the function or the loop.
     _uninitialized: set[Var] = field(default_factory=set)
     _root: private.Graph | None = None
@@ -185,20 +187,22 @@ class Inliner:
                 frame.values[outputs[0].unique()] = value
                 return
         variables = self.typer.results(schema, args, outputs)
-        if schema is None or schema.returns_alias or op.base in SILENT_ALIASES:
-            self._maybe_old.update(variables)
+        if (schema is None or schema.returns_alias or op.base in SILENT_ALIASES) and op.base not in NEW_OBJECTS:
+            self.identities.may_be_old(variables)
         self.emit(node, frame, op, args, names, variables)
         for output, variable in zip(outputs, variables, strict=True):
             frame.values[output.unique()] = variable
 
     def _identity(self, name: str, args: tuple[Arg, ...]) -> tuple[bool, Arg]:
         """Whether two tensors are one object, if that is known."""
-        left, right = args
-        if not isinstance(left, Var) or not isinstance(right, Var):
-            return False, None
-        if left is right:
-            return True, name == "__is__"
-        return (False, None) if {left, right} & self._maybe_old else (True, name == "__isnot__")
+        found, wanted = self.identities.same(*args), name == "__is__"
+        if not isinstance(found, Choice):
+            return found is not None, found is wanted
+        if found.where_true is wanted:
+            return True, found.condition
+        opposite = Var(ScalarType("bool"))
+        self.eqns.append(Eqn.of("aten::__not__", [("self", found.condition)], (opposite,)))
+        return True, opposite
 
     def _static(self, node: private.Node, frame: Frame) -> None:
         """An operator on a dictionary or a member of an enumeration: it has a result now."""
@@ -374,7 +378,9 @@ class Inliner:
 
     def _unpack(self, node: private.Node, frame: Frame) -> None:
         value = frame.values[node.input().unique()]
-        if isinstance(value, tuple):
+        if isinstance(value, Var):
+            value = built(self.eqns, value) or value
+        if isinstance(value, tuple) and len(value) == len(private.outputs_of(node)):
             self.bind(node, value, frame)
         else:
             self._operator(node, frame)
@@ -420,10 +426,6 @@ class Inliner:
     def variable(self, kind: AnyType) -> Var:
         """A value that a branch or loop gives, of which nothing but the type is known."""
         return self.typer.input(kind, "")
-
-    def may_be_old(self, variables: Iterable[Var]) -> None:
-        """Note that variables may be tensors that have others already."""
-        self._maybe_old.update(variables)
 
     def is_uninitialized(self, known: Known) -> bool:
         """Whether a value is never read."""

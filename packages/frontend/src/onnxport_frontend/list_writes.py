@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from onnxport_ir.captured import Arg
+from collections.abc import Sequence
+
+from onnxport_ir.captured import Arg, Eqn, Var, arg_vars, walk
 from onnxport_ir.errors import UnsafeMutation
 
 from onnxport_frontend import _torch_private as private
@@ -51,3 +53,18 @@ def refuse_lost_writes(schema: Schema, args: tuple[Arg, ...]) -> None:
     for arg, spec in zip(args, schema.arguments, strict=False):
         if spec.is_write and isinstance(arg, tuple) and spec.is_list:
             raise UnsafeMutation(f"{schema.op} writes to a list that was made in another function")
+
+
+def built(eqns: Sequence[Eqn], value: Var) -> tuple[Arg, ...] | None:
+    """The elements of a list that equations without branches have made and done nothing but append to."""
+    added: list[Arg] = []
+    for eqn in reversed(eqns):
+        if eqn.outputs and eqn.outputs[0] is value:
+            return (*eqn.args, *reversed(added)) if eqn.op.base == "prim::ListConstruct" else None
+        if eqn.op.base == "aten::append" and eqn.args[0] is value:
+            added.append(eqn.args[1])
+        elif any(value in arg_vars(arg) for inner in walk((eqn,)) for arg in inner.args) or any(
+            value in arg_vars(out) for inner in walk((eqn,)) for block in inner.blocks for out in block.outputs
+        ):
+            return None
+    return None

@@ -83,7 +83,7 @@ def _wait(inliner: Inliner, node: private.Node, frame: Frame) -> None:
     if isinstance(known, Var):
         # A list of tasks, say, has elements of a type that is not known here: the result has one.
         outputs = (inliner.typer.unknown(node.output()),)
-        inliner.may_be_old(outputs)
+        inliner.identities.may_be_old(outputs)
         inliner.emit(node, frame, _CAST, (known,), ("x",), outputs)
         known = outputs[0]
     inliner.bind(node, [known], frame)
@@ -112,7 +112,7 @@ def _constant_chunk(inliner: Inliner, node: private.Node, frame: Frame) -> None:
     """Parts of a tensor; their number and the axis are attributes of the node."""
     args = (*inliner.args(node, frame), node.i("chunks"), node.i("dim"))
     outputs = inliner.typer.results(None, args, private.outputs_of(node))
-    inliner.may_be_old(outputs)
+    inliner.identities.may_be_old(outputs)
     inliner.emit(node, frame, _CHUNK, args, ("self", "chunks", "dim"), outputs)
     inliner.bind(node, outputs, frame)
 
