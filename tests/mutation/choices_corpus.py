@@ -523,7 +523,7 @@ def a_function_writes_what_it_may_be_given(x, y, flag: bool, n: int):
     return a, first, second
 
 
-@case("may or may not share its memory")
+@case("unknown rank")
 def perhaps_a_tensor_from_a_turn_on(x, y, flag: bool, n: int):
     a, b = x * 1, x * 2
     v: Tensor | None = None

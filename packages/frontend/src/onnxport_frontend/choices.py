@@ -8,7 +8,7 @@ as well. So nothing is written twice, and the number of equations grows with the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from onnxport_ir.captured import Arg, Block, Eqn, OpName, Var, arg_vars
 from onnxport_ir.dtypes import DType
@@ -16,7 +16,7 @@ from onnxport_ir.errors import Place
 from onnxport_ir.types import AnyType, OptionalType, ScalarType, TensorType
 
 from onnxport_frontend.emitting import Emitter, positions, reshape_like, tensor_type
-from onnxport_frontend.storage import Base, Choice, Effects, Memory, Nowhere, Region, Spoiled, Way, tracked, untracked
+from onnxport_frontend.storage import Base, Choice, Memory, Nowhere, Region, Spoiled, Way, tracked, untracked
 from onnxport_frontend.views import EXPANDS, Step, apply
 
 #: A tensor that can be in more regions than this counts as one that can be anywhere.
@@ -27,19 +27,8 @@ _NOTHING = OpName("prim", "Uninitialized")
 _TAKE = OpName("aten", "take")
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """A way of an If that was made here.
-
-    Attributes:
-        eqns: its equations.
-        result: what it gives.
-        effects: what it does to memory from outside.
-    """
-
-    eqns: tuple[Eqn, ...]
-    result: Arg
-    effects: Effects
+#: Equations, and what they give.
+_Block = tuple[tuple[Eqn, ...], tuple[Arg, ...]]
 
 
 class ChoosingMemory(Memory):
@@ -96,7 +85,7 @@ class ChoosingMemory(Memory):
         super().write(region, value, emit, what)
         base = region.base
         if base.choice is not None:
-            self._write_way(base.choice, base.root.value, emit, what)
+            self._write_ways(base.choice, base.root.value, emit, what)
             self.set(base, "seen", _versions(base))
 
     def _refresh(self, base: Base, choice: Choice, emit: Emitter, *, checked: bool) -> None:
@@ -121,20 +110,34 @@ class ChoosingMemory(Memory):
             return self.read(way, emit, checked=checked)
         if not isinstance(way, Choice):
             return own
-        done = self._both(way, emit, lambda one: self._value(one, own, kind, emit, checked=checked))
+        ways = self._both(way, emit, lambda one: (self._value(one, own, kind, emit, checked=checked),))
         out = Var(kind)
-        _branch(emit, way, [(one.eqns, (one.result,)) for one in done], (out,))
+        _branch(emit, way, ways, (out,))
         return out
 
-    def _write_way(self, way: Way, value: Arg, emit: Emitter, what: str) -> None:
-        if isinstance(way, Region):
-            self.write(way, self._shaped(value, way, emit), emit, what)
-        elif isinstance(way, Choice):
-            done = self._both(way, emit, lambda one: self._write_way(one, value, emit, what))
-            results = {base: Var(base.root.type) for one in done for base in one.effects.contents}
-            ends = [tuple([one.effects.contents.get(base, base.root.value) for base in results]) for one in done]
-            _branch(emit, way, [(one.eqns, end) for one, end in zip(done, ends, strict=True)], tuple(results.values()))
-            self.settle([one.effects for one in done], results, emit.place)
+    def _write_ways(self, choice: Choice, value: Arg, emit: Emitter, what: str) -> None:
+        """Write to the regions of a choice: each base gets what it holds then, whichever way is taken."""
+        bases = dict.fromkeys(region.base for region in choice.regions)
+        plain = [base for base in bases if base.choice is None]
+        # One that is a choice itself can have others as its parts, so that what it does to them must be seen.
+        for together in ([plain] if plain else []) + [[base] for base in bases if base.choice is not None]:
+            for base in together:
+                self.read(base.root, emit)
+            contents = self._contents(choice, together, value, emit)
+            for base, content in zip(together, contents, strict=True):
+                self.write(base.root, content, emit, what)
+
+    def _contents(self, way: Way, bases: Sequence[Base], value: Arg, emit: Emitter) -> tuple[Arg, ...]:
+        """What bases hold, if a way is taken, after a write to it."""
+        if isinstance(way, Choice) and any(region.base in bases for region in way.regions):
+            ways = self._both(way, emit, lambda one: self._contents(one, bases, value, emit))
+            outputs = tuple([Var(base.root.type) for base in bases])
+            _branch(emit, way, ways, outputs)
+            return outputs
+        contents = {base: base.root.value for base in bases}
+        if isinstance(way, Region) and way.base in contents:
+            _, contents[way.base] = self._written(way, self._shaped(value, way, emit), emit)[-1]
+        return tuple(contents.values())
 
     def _shaped(self, value: Arg, way: Region, emit: Emitter) -> Arg:
         """A value that has the shape of a region whenever it is written to it, so that this is known as well."""
@@ -144,22 +147,20 @@ class ChoosingMemory(Memory):
             return value
         return reshape_like(emit, value, kind, self.read(way, emit))
 
-    def _both(self, choice: Choice, emit: Emitter, act: Callable[[Way], Arg | None]) -> list[_Done]:
-        """Act on each way in a block of its own, and take back what that does to memory."""
-        found, outside = [], emit.eqns
+    def _both(self, choice: Choice, emit: Emitter, find: Callable[[Way], tuple[Arg, ...]]) -> list[_Block]:
+        """What is found for each way, in blocks of their own."""
+        found, outside = list[_Block](), emit.eqns
         for way in choice.ways:
             emit.eqns = []
             self.enter()
-            result = act(way)
-            found.append(_Done(tuple(emit.eqns), result, self.outer_effects()))
+            results = find(way)
             self.leave()
+            found.append((tuple(emit.eqns), results))
         emit.eqns = outside
         return found
 
 
-def _branch(
-    emit: Emitter, choice: Choice, ways: Sequence[tuple[tuple[Eqn, ...], tuple[Arg, ...]]], outputs: tuple[Var, ...]
-) -> None:
+def _branch(emit: Emitter, choice: Choice, ways: Sequence[_Block], outputs: tuple[Var, ...]) -> None:
     blocks = tuple([Block((), eqns, ends) for eqns, ends in ways])
     eqn = Eqn(IF, (choice.condition,), ("cond",), outputs, blocks, emit.place)
     emit.add(eqn)

@@ -311,6 +311,15 @@ class Memory:
         Raises:
             UnsafeMutation: if the write cannot be carried to the base.
         """
+        *path, (_, content) = self._written(region, value, emit)
+        self.rebind(region.base, content)
+        self.set(region.base, "written_at", emit.place)
+        for view, held in path:
+            self.hold(view, held)
+        self._spoil_related(region.base, what, emit.place)
+
+    def _written(self, region: Region, value: Arg, emit: Emitter) -> list[tuple[Region, Arg]]:
+        """What the regions from ``region`` to the whole base hold after a write."""
         path = [(region, value)]
         while region.parent is not None:
             parent = region.parent
@@ -318,11 +327,7 @@ class Memory:
             write = Write(emit, _step(region), before, parent.tensor_type, region.tensor_type, value)
             region, value = parent, write_back(write)
             path.append((region, value))
-        self.rebind(region.base, value)
-        self.set(region.base, "written_at", emit.place)
-        for view, content in path[:-1]:
-            self.hold(view, content)
-        self._spoil_related(region.base, what, emit.place)
+        return path
 
     def rebind(self, base: Base, value: Arg, spoiled: Spoiled | None = None) -> None:
         """Give a whole base a new content."""

@@ -392,3 +392,35 @@ def test_deep_nesting_is_read_a_bounded_number_of_times(tools):
     result = tools.checked(graph)
     (got,) = tools.run_captured(result, (x34(), 2))
     assert tools.same(got, x34() + 2**depth)
+
+
+def test_a_write_to_what_a_branch_chose_is_one_branch_more(tools):
+    graph = compare(tools, write_to_one_of_two, 2, 0)
+    assert [eqn.op.name for eqn in graph.eqns].count("If") == 2
+
+
+def test_choices_that_nobody_writes_take_no_equations(tools):
+    def f(x, n: int):
+        y = x * 1
+        z = x * 2
+        v = y if n > 1 else z
+        w = v + 1
+        w += 1
+        return v, w
+
+    assert [eqn.op.name for eqn in walk(compare(tools, f, 2, 0).eqns)].count("If") == 1
+
+
+def test_a_chain_of_choices_does_not_double_with_each(tools):
+    """Both ways of each of them lead to the one before: writing along all paths would take 2**12 writes."""
+    lines = ["def f(x, n: int):", "    y = x * 1", "    v = y"]
+    for number in range(12):
+        lines += [f"    if n > {number}:", "        v = v[:, 1:] if n % 2 == 0 else v[:, :3]", "    v.add_(1)"]
+    script = torch.jit.CompilationUnit("\n".join([*lines, "    return y", ""])).f
+    x = torch.arange(96.0).reshape(3, 32)
+    graph = tools.raw_graph(script, (x, 2))
+    result = tools.checked(graph)
+    assert sum(1 for _ in walk(result.eqns)) < 3000
+    for choice in (0, 1, 5, 12):
+        (got,) = tools.run_captured(result, (x, choice))
+        assert tools.same(got, script(x.clone(), choice))
