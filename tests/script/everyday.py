@@ -1,9 +1,9 @@
 """Programs as models have them: dictionaries made by calls, autocast that is off, fused transformer layers."""
 
-# ruff: noqa: UP006, UP030, UP031, UP032, UP035, C419, SIM905, FURB118, C408, C406, RUF100 - the script language as people write it
+# ruff: noqa: UP006, UP030, UP031, UP032, UP035, UP045, C419, SIM905, FURB118, C408, C406, RUF100 - the script language as people write it
 
 from collections import OrderedDict
-from typing import Dict, List
+from typing import Dict, List, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -213,3 +213,21 @@ def parts_of_a_built_list(x, y):
     a, b = [item * 2 for item in (x, y)]
     c, d = [item.t() for item in (a, b)]
     return c, d, int(c is d)
+
+
+@program((X,), (Y,), refused="Where the size is 1, index the axis with 0")
+def squeeze_of_a_named_axis(x):
+    return x.squeeze(0)
+
+
+@program((X, True), (Y, False), refused="which is None in some runs", has_line=False)
+def optional_pair(x, wanted: bool):
+    pair: Optional[Tuple[Tensor, Tensor]] = None
+    if wanted:
+        pair = (x, x * 2)
+    return x, pair
+
+
+@program((rows(3),), (rows(1),), (rows(5),))
+def element_where_there_is_one(x):
+    return x.select(0, 0) if x.size(0) == 1 else x

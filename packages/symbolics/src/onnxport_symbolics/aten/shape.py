@@ -93,11 +93,14 @@ def squeeze(op: Op, self: Value, dim: Sequence[int] | None = None) -> Value:
     removed = [axis for axis in axes if sizes[axis] == 1]
     open_axes = [axis for axis in axes if not isinstance(sizes[axis], int)]
     if open_axes:
-        removed += _removed_in_example(op, self, open_axes, len(removed))
+        hint = "Name the axes of size 1: squeeze(dim), or index them with 0."
+        if dim is not None:
+            hint = "Where the size is 1, index the axis with 0: select(dim, 0). Where it may be another, branch on it."
+        removed += _removed_in_example(op, self, open_axes, len(removed), hint)
     return op.Squeeze(self, sorted(removed)) if removed else self
 
 
-def _removed_in_example(op: Op, x: Value, axes: Sequence[int], known: int) -> list[int]:
+def _removed_in_example(op: Op, x: Value, axes: Sequence[int], known: int, hint: str) -> list[int]:
     """Which of the ``axes`` of dynamic size the example has removed, beside ``known`` others."""
     expected = op.expected[0] if op.expected else None
     sizes = op.sizes(x)
@@ -113,7 +116,7 @@ def _removed_in_example(op: Op, x: Value, axes: Sequence[int], known: int) -> li
     raise NeedsStatic(
         f"squeeze of an axis of dynamic size ({', '.join(_name(sizes[axis]) for axis in axes)})",
         where=op.place,
-        hint="Name the axes of size 1: squeeze(dim), or index them with 0.",
+        hint=hint,
     )
 
 
