@@ -8,7 +8,7 @@ import numpy as np
 from onnxport_ir import DType, Value
 
 from onnxport_symbolics.aten.batch_norm import affine, batch_norm, normalized, statistics
-from onnxport_symbolics.op import Op
+from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten
 from onnxport_symbolics.shaping import reshape
 
@@ -51,7 +51,7 @@ def instance_norm(
 def layer_norm(
     op: Op,
     input: Value,
-    normalized_shape: Sequence[int],
+    normalized_shape: Sequence[Int],
     weight: Value | None = None,
     bias: Value | None = None,
     eps: float = 1e-5,
@@ -63,13 +63,19 @@ def layer_norm(
     """
     dtype = op.dtype(input)
     x = _with(op, input, weight, bias)
-    scale = op.const(np.ones(normalized_shape), op.dtype(x)) if weight is None else weight
+    known = [size for size in normalized_shape if isinstance(size, int)]
+    if len(known) < len(normalized_shape):
+        # ONNX Runtime's takes no single element, which a dynamic size may be.
+        x = normalized(op, x, list(range(-len(normalized_shape), 0)), eps)
+        x = x if weight is None else op.Mul(x, op.cast(weight, op.dtype(x)))
+        return op.cast(x if bias is None else op.Add(x, op.cast(bias, op.dtype(x))), dtype)
+    scale = op.const(np.ones(known), op.dtype(x)) if weight is None else weight
     return op.cast(op.LayerNormalization(x, scale, bias, axis=-len(normalized_shape), epsilon=eps), dtype)
 
 
 @aten("native_layer_norm")
 def native_layer_norm(
-    op: Op, input: Value, normalized_shape: Sequence[int], weight: Value | None, bias: Value | None, eps: float
+    op: Op, input: Value, normalized_shape: Sequence[Int], weight: Value | None, bias: Value | None, eps: float
 ) -> tuple[Value, Value, Value]:
     """native_layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight, Tensor? bias, float eps)
     -> (Tensor, Tensor, Tensor)
