@@ -231,3 +231,13 @@ def optional_pair(x, wanted: bool):
 @program((rows(3),), (rows(1),), (rows(5),))
 def element_where_there_is_one(x):
     return x.select(0, 0) if x.size(0) == 1 else x
+
+
+@program((X,), (Y,))
+class DeviceByName(nn.Module):
+    def grid(self, n: int, device: str = "cpu"):
+        place = torch.device(device)
+        return torch.arange(n, device=place) + torch.zeros(1, device=place)
+
+    def forward(self, x):
+        return x.sum(1) + self.grid(x.size(0))

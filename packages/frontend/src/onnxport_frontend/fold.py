@@ -10,7 +10,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from onnxport_ir.captured import Arg, OpName, Var
+from onnxport_ir.captured import Arg, Device, OpName, Var
 from onnxport_ir.texts import formatted, percent_formatted
 from onnxport_ir.types import ScalarType, TensorType
 
@@ -32,11 +32,12 @@ _NUMBERS: dict[str, Callable[..., Any]] = {
     "Int": int,
     "Float": float,
 }
-#: What the keys of dictionaries are made of, and the turns of loops whose range has a step.
+#: What the keys of dictionaries are made of, the turns of loops whose range has a step, and devices by name.
 _OTHERS: dict[str, Callable[..., Any]] = {
     "__derive_index": lambda index, start, step: start + index * step,
     "__range_length": lambda low, high, step: len(range(low, high, step)),
     "abs": abs,
+    "device": Device,
     "format": lambda template, *values: formatted(template, values),
     "join": lambda separator, texts: separator.join(texts),
     "lower": str.lower,

@@ -157,7 +157,7 @@ def _scripted(inliner: Inliner, known: list[Known], result: Result) -> Returned:
             raise NotYetSupported(
                 f"a result of type {value.type}, which is None in some runs",
                 why="ONNX has no optional tuple",
-                hint="Return its parts one by one, or decide in the model's attributes, not by an argument, what is None.",
+                hint="Return its parts one by one, or let an attribute of the model decide what is None.",
             )
         if not tree.is_leaf and not (isinstance(value, Var) and isinstance(value.type, SequenceType)):
             raise NotYetSupported(f"a result that is a {tree.kind.__name__ if tree.kind else 'value'}")
