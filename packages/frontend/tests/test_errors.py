@@ -222,6 +222,15 @@ def test_compiled_functions_are_refused():
         capture(Model(), (torch.ones(2),))
 
 
+def test_views_as_another_type_are_named():
+    class Bits(nn.Module):
+        def forward(self, x):
+            return x.view(torch.int32) >> 23
+
+    with pytest.raises(CaptureFailed, match=r"memory of a tensor as another element type[\s\S]*to\(dtype\)"):
+        capture(Bits(), torch.ones(2, 3))
+
+
 def test_arguments_that_do_not_fit():
     with pytest.raises(InvalidArgument, match="missing a required argument"):
         capture(Identity(), ())

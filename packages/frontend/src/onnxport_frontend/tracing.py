@@ -219,6 +219,11 @@ _TRY = "Check that the model runs with the example arguments outside of the expo
 
 _TRACER_MESSAGES = (
     (
+        f"{MARKER}aten::view ",
+        "the model reads the memory of a tensor as another element type",
+        "torch cannot trace x.view(dtype). Convert the values with to(dtype), or take floats apart with torch.frexp.",
+    ),
+    (
         "Cannot insert a Tensor that requires grad as a constant",
         "the model uses a parameter that belongs to none of its modules",
         "Register it: assign it to an attribute of a module, or keep the module that owns it in an nn.ModuleList.",
