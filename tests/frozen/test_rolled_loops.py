@@ -176,3 +176,12 @@ def test_functions_for_modules_hold_the_loop():
     program = onnxport.export(Outer(), example(), dynamic_axes=AXES, export_modules_as_functions={Inner})
     x = example(3, 8)
     torch.testing.assert_close(program(x), Outer()(x))
+
+
+def test_a_value_of_a_list_that_is_longer_for_other_inputs_is_not_known():
+    def parts(x):
+        listed = x.unbind(0)
+        return listed[0] * 2 if listed[1].sum() > 0 else listed[0] * 3
+
+    with pytest.raises(FrozenValue, match="elements of"):
+        onnxport.export(Model(parts), example(), dynamic_axes={"x": {0: "b"}})

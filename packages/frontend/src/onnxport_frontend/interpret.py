@@ -166,7 +166,11 @@ def run_equations(eqns: Sequence[Eqn], env: Environment) -> None:
             raise CaptureFailed(f"{eqn.op} does not run by itself", why=why, where=eqn.place) from error
         if len(eqn.outputs) == 1 and not eqn.op.name.endswith("Unpack"):
             results = [results]
-        env.update(zip(eqn.outputs, results or (), strict=bool(eqn.outputs)))
+        found = list(results or ())
+        if eqn.outputs and len(found) != len(eqn.outputs):
+            # A list that the trace has taken apart has another length with other inputs.
+            raise CaptureFailed(f"{eqn.op} gives {len(found)} values instead of {len(eqn.outputs)}", where=eqn.place)
+        env.update(zip(eqn.outputs, found, strict=bool(eqn.outputs)))
 
 
 def _call(eqn: Eqn, env: Environment) -> Any:

@@ -23,8 +23,9 @@ from onnxport.journal import Journal
 from onnxport.other_inputs import example_sizes
 from onnxport.selfcheck import Checked, ExampleDiffers
 
-#: What these attempts may cost together, and how many there are.
-_BUDGET_S = 20.0
+#: What these attempts may cost together where there are more than a few, and how many there are.
+_BUDGET_S = 10.0
+_FEW = 2
 _MOST = 12
 _ROUNDS = 3
 #: The kinds of findings that a stand-in can keep a tensor for, and the functions that fix truth values of sizes.
@@ -107,7 +108,8 @@ class _Search:
         self.best = first
         self._attempt = attempt
         self._until = time.thread_time() + _BUDGET_S
-        self._left = _MOST
+        self._count = 0
+        self._longest_s = 0.0
 
     def keep_numbers(self) -> None:
         """Try tensors for numbers: what was a number of Python's before may be made one on another line then."""
@@ -161,14 +163,17 @@ class _Search:
         return True
 
     def _try(self, departures: Departures) -> Attempt | None:
-        if not self._left or time.thread_time() > self._until:
+        start = time.thread_time()
+        if self._count == _MOST or (self._count >= _FEW and start + self._longest_s > self._until):
             return None
-        self._left -= 1
+        self._count += 1
         try:
             return self._attempt(departures)
         except OnnxExporterError:
             # What the model does with tensors for numbers, or on other ways, need not be possible.
             return None
+        finally:
+            self._longest_s = max(self._longest_s, time.thread_time() - start)
 
 
 def _is_better(other: Attempt, best: Attempt) -> bool:
