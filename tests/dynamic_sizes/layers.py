@@ -29,6 +29,13 @@ def unpooled(x: torch.Tensor, size: torch.Size | None = None) -> torch.Tensor:
     return F.max_unpool2d(found, places, 2, output_size=size)
 
 
+def resized_by_a_factor(x: torch.Tensor) -> torch.Tensor:
+    """To a shorter side of 6, as detectors do: a factor that is a tensor in a trace, of which sizes are made again."""
+    factor = 6.0 / torch.tensor(x.shape[2:]).min().clamp(min=1).float()
+    given = factor if torch.jit.is_tracing() else float(factor)
+    return F.interpolate(x, scale_factor=given, mode="bilinear", recompute_scale_factor=True)
+
+
 CASES = [
     case("conv1d", nn.Conv1d(4, 3, 3, padding=1), "b 4 s"),
     case("conv2d", nn.Conv2d(4, 3, 3, stride=2), IMAGE),
@@ -87,6 +94,7 @@ CASES = [
     case("interpolate to a size", lambda x: F.interpolate(x, size=(5, 7), mode="bilinear"), IMAGE, since=11),
     case("interpolate to another", lambda x, y: F.interpolate(x, size=y.shape[2:]), IMAGE, "b 1 n k"),
     case("interpolate, bicubic", lambda x: F.interpolate(x, scale_factor=2, mode="bicubic"), IMAGE, since=11),
+    case("interpolate by a factor of sizes", resized_by_a_factor, IMAGE, since=11),
     case("interpolate, area", lambda x: F.interpolate(x, size=(2, 3), mode="area"), IMAGE),
     case("interpolate, linear", lambda x: F.interpolate(x, scale_factor=2, mode="linear"), "b 4 s", since=11),
     case("grid_sample", lambda x, y: F.grid_sample(x, y, align_corners=False), IMAGE, "b n k 2"),

@@ -160,6 +160,69 @@ def test_turns_that_become_others_later_are_found_by_the_check():
         onnxport.export(Model(later), example(), dynamic_axes=AXES)
 
 
+def seldom(x):
+    total = x[:, 0]
+    for index in range(x.shape[1]):
+        total = total * 0.5 if index % 50 == 49 else total + x[:, index]
+    return total
+
+
+def later_layers(x):
+    scales = [1.0, 0.5]
+    total = x[:, 0]
+    for index in range(x.shape[1]):
+        total = total + x[:, index] * scales[index // 50]
+    return total
+
+
+def handed_to_a_function(x):
+    def step(total, index):
+        return total * 0.5 if index == 77 else total + x[:, index]
+
+    total = x[:, 0]
+    for index in range(x.shape[1]):
+        total = step(total, index)
+    return total
+
+
+def counted(x):
+    total, left = x[:, 0], 90
+    for row in range(x.shape[1]):
+        total = total + x[:, row]
+        left -= 1
+        if left < 0:
+            total = total * 0.5
+    return total
+
+
+@pytest.mark.parametrize(
+    "function", [seldom, later_layers, handed_to_a_function, counted], ids=lambda function: function.__name__
+)
+def test_loops_that_could_do_something_else_beyond_what_is_tried_are_refused(function):
+    with pytest.raises(FrozenValue):
+        onnxport.export(Model(function), example(), dynamic_axes=AXES)
+
+
+def settings(x):
+    """What decides here is the same in all turns, or in all but the first."""
+    doubles, state, outputs = x.dim() == 3, None, []
+    for index in range(x.shape[1]):
+        row = x[:, index] * 2 if doubles else x[:, index]
+        if state is None:
+            state = torch.zeros_like(row)
+        state = state + row
+        if index > 0:
+            state = state * 0.5
+        outputs.append(state)
+    return torch.stack(outputs, 1)
+
+
+def test_what_decides_the_same_in_all_turns_but_the_first_is_no_obstacle():
+    program = onnxport.export(Model(settings), example(), dynamic_axes=AXES)
+    for sizes in ((3, 9), (1, 70)):
+        torch.testing.assert_close(program(example(*sizes)), settings(example(*sizes)), rtol=1e-4, atol=1e-5)
+
+
 def test_functions_for_modules_hold_the_loop():
     class Inner(torch.nn.Module):
         def forward(self, x):

@@ -26,11 +26,13 @@ def example(rows=2, columns=6):
     return torch.rand(rows, columns, generator=torch.Generator().manual_seed(rows * columns)) + 0.5
 
 
-def agree(function, **options):
-    """Export from one example, without a word, and compare on inputs of other sizes."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", onnxport.FrozenValueWarning)
+def agree(function, turned=False, **options):
+    """Export from one example, without a word but of branches that are turned; compare on inputs of other sizes."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", onnxport.FrozenValueWarning)
         program = onnxport.export(Model(function), example(), dynamic_axes=AXES, **options)
+    said = [str(item.message) for item in caught if item.category is onnxport.FrozenValueWarning]
+    assert [text.startswith("the exported model always takes branches") for text in said] == [True] * turned
     for sizes in ((2, 6), (3, 7), (1, 9), (5, 16), (4, 1)):
         x = example(*sizes)
         torch.testing.assert_close(program(x), function(x).to(program(x).dtype), rtol=1e-4, atol=1e-5)
@@ -139,10 +141,15 @@ def padded_twice(x):
     "function", [padded_to_even, cut_to_eight, resized_to_a_multiple], ids=lambda function: function.__name__
 )
 def test_a_branch_that_does_nothing_where_it_is_not_needed_is_taken_always(function):
-    program = agree(function)
+    program = agree(function, turned=True)
     (finding,) = (found for found in program.findings if found.kind == "bool" and not found.in_library)
     assert finding.is_turned
     assert finding.values == (False,)
+
+
+def test_strict_exports_turn_no_branches():
+    with pytest.raises(FrozenValue, match="always takes branches"):
+        onnxport.export(Model(padded_to_even), example(), dynamic_axes=AXES, on_frozen="error")
 
 
 def test_a_branch_that_does_harm_is_not_taken():

@@ -18,6 +18,7 @@ from onnxport_frontend import capture
 from onnxport_ir.errors import InternalError, OnnxExporterError, UnsupportedOperators
 from onnxport_ir.proto import to_proto
 from onnxport_symbolics import Target, default_registry
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
 from tests.mutation.programs import CHOICES, SIZES, Text, block_programs, inputs, results_of, straight_programs, text_of
 
@@ -63,12 +64,23 @@ def check(program: Text, model: Any, calls: list[tuple[Any, ...]]) -> bool:
     result = exported(model, copies(calls[0]))
     if result is None:
         return False
-    session = create_session(result[1])
-    for call, wanted in zip(calls, expected, strict=True):
-        if wanted is not None:
-            compare(program, result[0], session, copies(call), wanted)
+    wanted = [pair for pair in zip(calls, expected, strict=True) if pair[1] is not None]
+    try:
+        agree(program, result, wanted)
+    except Fail:
+        # Where weights alone decide a branch, ONNX Runtime's optimizer writes its body out, and at times loses a value
+        # of it that an inner branch reads. It says so, and runs the model as it is.
+        agree(program, result, wanted, optimize=False)
+        event("fails in ONNX Runtime when optimized")
     event("exported")
     return True
+
+
+def agree(program: Text, result: tuple[Any, bytes], wanted: list[tuple[Any, Any]], *, optimize: bool = True) -> None:
+    """Run what was exported with calls of which the results are known."""
+    session = create_session(result[1], optimize=optimize)
+    for call, expected in wanted:
+        compare(program, result[0], session, copies(call), expected)
 
 
 def copies(call: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -2,7 +2,7 @@
 
 A size is a tensor in a trace. Where a function takes several numbers and gets one, ``avg_pool1d(x, x.shape[2])``, or
 where they stand in a list that is an index, ``x[:, [0, n - 1]]``, torch makes numbers of sizes; so do ``split``
-and ``pad_sequence``. ``interpolate`` takes no tensor for a factor.
+and ``pad_sequence``. ``interpolate`` takes no tensor for a factor, unless it is to compute the factor again.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _pad_sequence(function: Function, args: tuple[Any, ...], kwargs: Mapping[str
 def with_factor(
     function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], as_number: Callable[[torch.Tensor], float]
 ) -> Any:
-    """``interpolate(x, scale_factor=n / m)``, which takes no tensor for a factor.
+    """``interpolate(x, scale_factor=n / m)``, which takes no tensor for a factor but where it computes sizes with it.
 
     Args:
         function: the function.
@@ -122,6 +122,8 @@ def with_factor(
         Its result.
     """
     factor = args[2] if len(args) > 2 else kwargs.get("scale_factor")
+    if args[5] if len(args) > 5 else kwargs.get("recompute_scale_factor"):
+        return function(*args, **kwargs)
     if isinstance(factor, torch.Tensor):
         factor = as_number(factor)
     elif isinstance(factor, list | tuple):

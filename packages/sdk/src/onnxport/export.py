@@ -20,7 +20,7 @@ from onnxport_symbolics import NEWEST_OPSET, Target, default_registry
 from onnxport.buffers import warn_of_buffers
 from onnxport.build import build
 from onnxport.collector import collector_paused
-from onnxport.frozen_values import OnFrozen
+from onnxport.frozen_values import OnFrozen, report_turned
 from onnxport.journal import Journal
 from onnxport.mode import is_trained
 from onnxport.module_functions import ModuleFunctions
@@ -240,6 +240,7 @@ def export(
         checked = done.checked if done.error is None else report_wrong(done.error, on_frozen)
         journal.checked = checked
         report_unchecked(captured, checked, on_frozen)
+        report_turned(captured, checked.sizes or {}, on_frozen)
         warn_of_buffers(captured)
         if verifying is not None:
             with journal.timed("verify"):

@@ -178,6 +178,29 @@ def report_open(captured: Captured, cleared: Collection[Finding], reason: str, o
     return True
 
 
+def report_turned(captured: Captured, sizes: Mapping[str, int], on_frozen: OnFrozen) -> None:
+    """Say which branches the exported model takes always, as the check has found to be right.
+
+    Args:
+        captured: the capture.
+        sizes: the sizes of the check, by the name of the axis.
+        on_frozen: whether that is an error, a warning, or nothing.
+
+    Raises:
+        FrozenValue: if ``on_frozen`` is ``"error"``.
+    """
+    turned = [finding for finding in captured.findings if finding.is_turned]
+    if not turned or on_frozen == "ignore":
+        return
+    what = "the exported model always takes branches that the example does not take"
+    why = (
+        f"the check has found that right with {', '.join(f'{name}={size}' for name, size in sizes.items())} and others"
+    )
+    if on_frozen == "error":
+        raise FrozenValue(what, why=f"{why}, and can try no more than some", where=turned[0].place, hint=table(turned))
+    warnings.warn(f"{what}: {why}\n  {table(turned)}", FrozenValueWarning, stacklevel=3)
+
+
 def report_limits(
     captured: Captured,
     cleared: Collection[Finding],

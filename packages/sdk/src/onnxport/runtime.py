@@ -59,8 +59,8 @@ def create_session(
         options = onnxruntime.SessionOptions()
         if not optimize:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        # Its warnings are about its own optimisations.
-        options.log_severity_level = 3
+        # Its warnings are about its own optimisations, and its errors are raised.
+        options.log_severity_level = 4
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no base class but this

@@ -20,6 +20,7 @@ from onnxport_ir.errors import FrozenValue, NeedsStatic, OnnxExporterError, Unsu
 from onnxport.comparison import compare_values
 from onnxport.frozen_values import open_questions, suspected, turning_sizes
 from onnxport.journal import Journal
+from onnxport.loop_sources import is_uniform
 from onnxport.other_inputs import example_sizes
 from onnxport.selfcheck import Checked, ExampleDiffers
 
@@ -123,7 +124,8 @@ class _Search:
 
     def keep_loops(self) -> None:
         """Try loops for what loops over sizes have done one turn after the other."""
-        lines = _lines(filter(_is_loop, _open(self.best)))
+        # What a loop decides by its turn could come true beyond all turns that are tried.
+        lines = frozenset(line for line in _lines(filter(_is_loop, _open(self.best))) if is_uniform(*line))
         if not lines or not self._can_check():
             return
         other = self._try(replace(self.best.departures, loops=lines))
