@@ -91,12 +91,13 @@ def compare(theirs: Any, ours: Any, tolerance: Tolerance, *, values: bool = True
     return Comparison(kind)
 
 
-def compare_values(theirs: Any, ours: Any, tolerance: Tolerance = LENIENT) -> str | None:
+def compare_values(theirs: Any, ours: Any, tolerance: Tolerance = LENIENT, *, values: bool = True) -> str | None:
     """How an output of a model on other inputs differs from torch's, in words; None if it does not.
 
-    Floats agree by default within 1e-3 of their spread and 1e-4 of the largest (5e-2 and 1e-2 in half precision).
+    Floats agree by default within 1e-3 of their spread and 1e-4 of the largest (5e-2 and 1e-2 in half precision);
+    without ``values``, only types and shapes have to.
     """
-    return compare(theirs, ours, tolerance).problem
+    return compare(theirs, ours, tolerance, values=values).problem
 
 
 def _compare_tensors(theirs: torch.Tensor, ours: torch.Tensor, tolerance: Tolerance, values: bool) -> Comparison:

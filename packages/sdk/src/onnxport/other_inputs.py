@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -63,6 +64,18 @@ def other_signs(captured: Captured) -> dict[str, Any] | None:
     """The example's inputs with the other sign where floats have one sign only; None if there are no such inputs."""
     inputs = {name: -value if _has_one_sign(value) else value for name, value in captured.example_inputs.items()}
     return None if all(inputs[name] is value for name, value in captured.example_inputs.items()) else inputs
+
+
+@contextlib.contextmanager
+def redrawn(count: int) -> Iterator[None]:
+    """Have torch draw other random numbers on the CPU than it would, and the same as ever afterwards.
+
+    Args:
+        count: how many numbers are left out.
+    """
+    with torch.random.fork_rng(devices=()):
+        torch.rand(count, device="cpu")
+        yield
 
 
 def elements(inputs: Mapping[str, Any]) -> int:

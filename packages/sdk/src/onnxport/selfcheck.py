@@ -31,7 +31,7 @@ from onnxport.frozen_values import (
     table,
     turning_sizes,
 )
-from onnxport.other_inputs import elements, example_sizes, further_sizes, other_signs, other_values, variants
+from onnxport.other_inputs import elements, example_sizes, further_sizes, other_signs, other_values, redrawn, variants
 from onnxport.runtime import draws_random_numbers, has_runtime, loose_weights, model_session, quantises, run_session
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ _NUDGES = (2e-6, 2e-5)
 _OWN_NUDGES = (*_NUDGES, 1e-6, 5e-6, 1e-5)
 _LARGER = 64
 _SQUEEZED = "A graph has the ranks of the example; name the axes that squeeze() may drop for a size of 1: squeeze(-1)."
+_DRAWS = "the model draws random numbers"
 _OTHER_SIGN = "inputs of the other sign than the example's"
 
 _DECIDES = frozenset({"bool", "len", "int", "index", "float", "number"})
@@ -146,15 +147,19 @@ def check_other_inputs(
     """
     if not has_runtime():
         return Checked(None, "onnxruntime is not installed")
-    if draws_random_numbers(model):
-        return Checked(None, "the model draws random numbers")
+    draws = draws_random_numbers(model)
+    if draws and not example_sizes(captured):
+        return Checked(None, _DRAWS)
     domains = _custom_domains(model)
     if domains:
         return Checked(None, f"the model has operators of {', '.join(domains)}")
     if not example_sizes(captured) and not suspected(captured):
         return Checked(None, "no axis is dynamic, and the trace has fixed nothing but in torch's own code")
-    check = _Check(torch_model, captured, model, training)
+    check = _Check(torch_model, captured, model, training, draws=draws)
     checked = check.run(further_s)
+    if draws:
+        # Right shapes tell nothing of the elements; wrong ones are wrong whatever is drawn.
+        return Checked(None, _DRAWS, limits=checked.limits)
     if checked.sizes is None or not suspected(captured):
         return checked
     return replace(checked, signs=check.other_signs())
@@ -196,13 +201,16 @@ class _Check:
         limits: what was wrong with further sizes.
     """
 
-    def __init__(self, torch_model: Any, captured: Captured, model: Model, training: bool | None) -> None:
+    def __init__(
+        self, torch_model: Any, captured: Captured, model: Model, training: bool | None, *, draws: bool = False
+    ) -> None:
         self.cleared: set[Finding] = set()
         self.limits: list[FrozenValue | VerificationFailed] = []
         self._torch_model = torch_model
         self._captured = captured
         self._model = model
         self._training = training
+        self._draws = draws
         self._symbols = example_sizes(captured)
         self._suspects = suspected(captured)
         self._session: onnxruntime.InferenceSession | None = None
@@ -389,7 +397,7 @@ class _Check:
         tolerance = QUANTISED if quantises(self._model) or _is_quantised(self._captured) else LENIENT
         errors: dict[int, OnnxExporterError] = {}
         for position, (name, theirs, ours) in enumerate(zip(names, expected, found, strict=True)):
-            difference = compare_values(theirs, ours, tolerance)
+            difference = compare_values(theirs, ours, tolerance, values=not self._draws)
             if difference is None:
                 continue
             what = f"output {name} is wrong with {where}"
@@ -416,14 +424,15 @@ class _Check:
         torch's sums may leave nothing where those of the runtime leave a last digit.
         """
         remaining = dict(errors)
-        for share in _NUDGES:
-            again = replay(self._torch_model, self._captured.signature, _nudged_all(inputs, share), self._training)
-            remaining = _unchanged(remaining, expected, again)
+        for count, share in enumerate(_OWN_NUDGES if self._draws else _NUDGES, start=1):
+            with redrawn(count):
+                again = replay(self._torch_model, self._captured.signature, _nudged_all(inputs, share), self._training)
+            remaining = _unchanged(remaining, expected, again, values=not self._draws)
         ours = self._results(inputs) if remaining else None
         for share in _OWN_NUDGES if ours is not None else ():
             moved = self._results(_nudged_all(inputs, share))
             if ours is not None and moved is not None:
-                remaining = _unchanged(remaining, ours, moved)
+                remaining = _unchanged(remaining, ours, moved, values=not self._draws)
         return min(remaining.values(), key=lambda error: isinstance(error, OtherRank), default=None)
 
     def _results(self, inputs: Mapping[str, Any]) -> list[Any] | None:
@@ -463,13 +472,13 @@ def _is_quantised(captured: Captured) -> bool:
 
 
 def _unchanged(
-    errors: Mapping[int, OnnxExporterError], before: Sequence[Any], after: Sequence[Any]
+    errors: Mapping[int, OnnxExporterError], before: Sequence[Any], after: Sequence[Any], *, values: bool
 ) -> dict[int, OnnxExporterError]:
     """The errors of outputs that are the same before and after a nudge."""
     return {
         position: error
         for position, error in errors.items()
-        if compare_values(before[position], after[position]) is None
+        if compare_values(before[position], after[position], values=values) is None
     }
 
 
