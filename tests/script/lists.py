@@ -191,6 +191,36 @@ def split_of_dynamic_length(x):
     return total, len(parts)
 
 
+@program((X,), (Y,), (rows(1, 3),), (rows(0, 3),), since=11)
+def parts_of_none_are_one(x):
+    last = x[1:].split(1)
+    total = x.sum()
+    for part in x.split(2):
+        total = total * 2 + part.sum() + 1
+    return torch.cat(last), len(last), torch.cat(x.split(2, 0)), len(x.split(2)), total
+
+
+@program((X, 2), (Y, 3), (Y, 1), (rows(0, 3), 2), (rows(0, 3), 0), since=11)
+def parts_of_a_length_that_is_given(x, n: int):
+    parts = x.split(n)
+    return torch.cat(parts), len(parts), parts[0]
+
+
+@program((X,), (Y,), (rows(7, 3),), (rows(1, 3),), (rows(0, 3),), since=11)
+def chunks_of_none_are_as_many_as_asked_for(x):
+    parts = x.chunk(3)
+    return torch.cat(parts), len(parts), parts[-1]
+
+
+@program((X, 3), (X, 2), (rows(1, 3), 5), (Y, 5), since=11)
+def parts_of_none_in_a_branch(x, n: int):
+    last = x[n % 2 :].tanh()
+    y = x
+    if x.size(0) != n:
+        y = torch.cat(last.split(1)).flip(0)
+    return y, last
+
+
 @program((X,), (Y,), since=11)
 def chunks_appended(x):
     parts = list(torch.unbind(x, 0))

@@ -10,7 +10,7 @@ from onnxport_ir.types import AnyType, TupleType, scalar_dtype
 
 from onnxport_symbolics import dynamic_lists, stacked_lists
 from onnxport_symbolics.aten import slicing
-from onnxport_symbolics.integers import mul, settle
+from onnxport_symbolics.integers import mul
 from onnxport_symbolics.op import Int, Op
 from onnxport_symbolics.registry import aten, prim
 from onnxport_symbolics.script_lists import as_content, joined, part_of, repeated, sorted_items
@@ -66,7 +66,9 @@ def _parts(op: Op, items: Value, count: int) -> tuple[Value, ...] | None:
         return None
     if length is None and not node.attributes.get("keepdims", 1):
         return tuple(index_axis(op, whole, axis, index) for index in range(count))
-    step: Int = 1 if length is None else settle(length)
+    step = 1 if length is None else slicing.part_of_sequence(length)
+    if step is None:
+        return None
     starts = [mul(op, index, step) for index in range(count + 1)]
     return tuple(slice_axis(op, whole, axis, start, end) for start, end in itertools.pairwise(starts))
 

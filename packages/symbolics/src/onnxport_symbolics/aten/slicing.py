@@ -10,7 +10,7 @@ import numpy.typing as npt
 from onnxport_ir import DType, Value
 from onnxport_ir.dims import exact_div
 from onnxport_ir.errors import NeedsStatic
-from onnxport_ir.rules.sizes import is_nonnegative
+from onnxport_ir.rules.sizes import is_at_least, is_nonnegative
 
 from onnxport_symbolics.integers import INT64_MIN, add, mul, settle, sub
 from onnxport_symbolics.op import Int, Op
@@ -74,7 +74,34 @@ def split(op: Op, self: Value, split_size: Int, dim: int) -> list[Value] | Value
         count = None if formula is None else exact_div(size, formula)
         if isinstance(count, int):
             return cut(op, self, axis, [split_size] * count)
-    return op.SplitToSequence(self, op.scalar(split_size, DType.INT64), axis=axis)
+    return in_parts(op, self, axis, split_size)
+
+
+def in_parts(op: Op, x: Value, axis: int, part: Int, of_none: int = 1) -> Value:
+    """Parts of the length ``part`` along one axis, the last may be shorter, as a sequence.
+
+    Of an axis of size 0, torch gives ``of_none`` empty parts. ONNX gives none where the operator is told one length,
+    so that unless the axis is known to have elements it is told the length of each part.
+    """
+    if is_at_least(op.sizes(x)[axis], 1):
+        return op.SplitToSequence(x, op.scalar(part, DType.INT64), axis=axis)
+    size = op.scalar(op.dim(x, axis), DType.INT64)
+    part = op.scalar(part, DType.INT64)
+    end = op.Max(size, 1) if of_none == 1 else op.Where(op.Equal(size, 0), of_none, size)
+    left = op.Sub(size, op.Range(op.const(0), end, op.Max(part, 1)))
+    if of_none > 1:
+        left = op.Max(left, 0)
+    # Not a minimum, which older opsets spell otherwise: `part_of_sequence` reads it.
+    return op.SplitToSequence(x, op.Where(op.Less(left, part), left, part), axis=axis)
+
+
+def part_of_sequence(length: Value) -> Int | None:
+    """The length of the parts that :func:`in_parts` was asked for, from what it tells the operator."""
+    if not length.rank:
+        return settle(length)
+    node = length.producer
+    part = node.operands[2] if node is not None and node.op_type == "Where" else None
+    return None if part is None else settle(part)
 
 
 def _parts(size: int, part: int) -> list[int]:
@@ -121,7 +148,7 @@ def chunk(op: Op, self: Value, chunks: int, dim: int) -> list[Value] | Value:
         first = op.Div(add(op, length, 1), 2)
         return cut(op, self, axis, [first, sub(op, length, first)])
     part = op.Div(add(op, op.dim(self, axis), chunks - 1), chunks)
-    return op.SplitToSequence(self, part, axis=axis)
+    return in_parts(op, self, axis, part, of_none=chunks)
 
 
 @aten("tensor_split")
