@@ -331,3 +331,14 @@ def test_data_that_no_check_could_change_is_an_error():
         onnxport.export(Rare(), example())
     with pytest.warns(onnxport.FrozenValueWarning, match="elements of x"):
         onnxport.export(Rare(), example(), on_frozen="warn")
+
+
+def test_an_output_of_about_0_that_should_be_large_is_wrong():
+    """Its last digits, which a nudge of the inputs changes, are all that it has."""
+
+    class Shifted(nn.Module):
+        def forward(self, x):
+            return x + 1 if len(x) < 5 else x - 1
+
+    with pytest.raises(FrozenValue, match="wrong with n=6"):
+        onnxport.export(Shifted(), -torch.ones(3, 4), dynamic_axes={"x": {0: "n"}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,8 @@ import torch
 #: Relative and absolute tolerances of floats; the absolute one is a share of the largest element.
 _SINGLE, _HALF = (1e-3, 1e-4), (5e-2, 1e-2)
 _FLOOR = 1e-6
+#: The share of an error by which an output has to move if the error is to be one of rounding.
+_EXPLAINS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,33 @@ def compare_values(theirs: Any, ours: Any, tolerance: Tolerance = LENIENT, *, va
     without ``values``, only types and shapes have to.
     """
     return compare(theirs, ours, tolerance, values=values).problem
+
+
+def has_moved(before: Any, after: Any, distance: float | None, *, values: bool = True) -> bool:
+    """Whether an output of a model has changed by more than the tolerance, and by enough to explain an error.
+
+    Of what is about 0 the last digits are all there is: they change, and are no reason for an output of 2.
+
+    Args:
+        before: the output.
+        after: the same for inputs that are nearly equal.
+        distance: by how much the exported model's output is wrong; None where that cannot be said.
+        values: False compares types and shapes alone.
+    """
+    if compare_values(before, after, values=values) is None:
+        return False
+    moved = largest_distance(before, after)
+    return moved is None or distance is None or moved >= _EXPLAINS * distance
+
+
+def largest_distance(left: Any, right: Any) -> float | None:
+    """How far the elements of two tensors of floats are apart; None for anything else, also where some are infinite."""
+    if not isinstance(left, torch.Tensor) or not isinstance(right, torch.Tensor) or left.shape != right.shape:
+        return None
+    if not left.is_floating_point() or not right.is_floating_point() or not left.numel():
+        return None
+    distance = float((left.detach().cpu().double() - right.detach().cpu().double()).abs().max())
+    return distance if math.isfinite(distance) else None
 
 
 def _compare_tensors(theirs: torch.Tensor, ours: torch.Tensor, tolerance: Tolerance, values: bool) -> Comparison:

@@ -18,7 +18,7 @@ from onnxport_frontend import Captured, Finding, replay
 from onnxport_ir import Model
 from onnxport_ir.errors import CaptureFailed, FrozenValue, OnnxExporterError, VerificationFailed
 
-from onnxport.comparison import LENIENT, QUANTISED, compare_values
+from onnxport.comparison import LENIENT, QUANTISED, compare_values, has_moved, largest_distance
 from onnxport.frozen_values import (
     FrozenValueWarning,
     OnFrozen,
@@ -227,9 +227,11 @@ class _Check:
         if any(finding.is_turned for finding in self._suspects):
             # The trace went another way than the example, which has to come out right all the same.
             try:
-                self._agrees(self._captured.example_inputs, self._symbols)
+                agrees = self._agrees(self._captured.example_inputs, self._symbols)
             except FrozenValue as error:
                 raise ExampleDiffers(error.what, why=error.why, where=error.where, hint=error.hint) from error
+            if not agrees:
+                raise ExampleDiffers("outputs for the example differ, or torch's change with a last digit")
         tried: dict[str, int] | None = None
         for sizes, mirrored in variants(self._symbols):
             if tried is not None and not (mirrored and self._suspects):
@@ -424,16 +426,27 @@ class _Check:
         torch's sums may leave nothing where those of the runtime leave a last digit.
         """
         remaining = dict(errors)
+        ours = self._results(inputs)
+        wrong = {} if ours is None else {at: largest_distance(expected[at], ours[at]) for at in errors}
         for count, share in enumerate(_OWN_NUDGES if self._draws else _NUDGES, start=1):
             with redrawn(count):
                 again = replay(self._torch_model, self._captured.signature, _nudged_all(inputs, share), self._training)
-            remaining = _unchanged(remaining, expected, again, values=not self._draws)
-        ours = self._results(inputs) if remaining else None
-        for share in _OWN_NUDGES if ours is not None else ():
+            remaining = self._unchanged(remaining, expected, again, wrong)
+        for share in _OWN_NUDGES if remaining else ():
             moved = self._results(_nudged_all(inputs, share))
             if ours is not None and moved is not None:
-                remaining = _unchanged(remaining, ours, moved, values=not self._draws)
+                remaining = self._unchanged(remaining, ours, moved, wrong)
         return min(remaining.values(), key=lambda error: isinstance(error, OtherRank), default=None)
+
+    def _unchanged(
+        self, errors: dict[int, OnnxExporterError], before: Sequence[Any], after: Sequence[Any], wrong: dict[int, Any]
+    ) -> dict[int, OnnxExporterError]:
+        """The errors of outputs that a nudge leaves as they are, or moves by far less than they are wrong."""
+        return {
+            at: error
+            for at, error in errors.items()
+            if not has_moved(before[at], after[at], wrong.get(at), values=not self._draws)
+        }
 
     def _results(self, inputs: Mapping[str, Any]) -> list[Any] | None:
         """What the exported model gives; None if it does not run."""
@@ -469,17 +482,6 @@ def _holds_nan(value: Any) -> bool:
 def _is_quantised(captured: Captured) -> bool:
     """Whether the torch model quantises, also where the target's spelling of it has no operator of that name."""
     return any(op.namespace == "quantized" or "quantize" in op.name for op in captured.graph.op_counts())
-
-
-def _unchanged(
-    errors: Mapping[int, OnnxExporterError], before: Sequence[Any], after: Sequence[Any], *, values: bool
-) -> dict[int, OnnxExporterError]:
-    """The errors of outputs that are the same before and after a nudge."""
-    return {
-        position: error
-        for position, error in errors.items()
-        if compare_values(before[position], after[position], values=values) is None
-    }
 
 
 def _nudged_all(inputs: Mapping[str, Any], share: float) -> dict[str, Any]:
