@@ -195,11 +195,21 @@ def test_lists_of_dynamic_length() -> None:
     Case("split-sequence", torch.jit.script(Questions()), (X,), (Y,), AXES, 11).check()
 
 
-def test_number_of_parts_must_be_known() -> None:
-    with pytest.raises(NeedsStatic, match="length depends on the input"):
-        Case("split-dynamic", lambda x: x.split(2, 1)[1], (X,), None, AXES).check((18,))
-    with pytest.raises(NeedsStatic, match="chunk into 3 parts"):
-        Case("chunk-dynamic", lambda x: x.chunk(3, 1)[0], (X,), None, AXES).check((18,))
+def test_parts_of_a_dynamic_axis_are_taken_by_their_place() -> None:
+    Case("split-dynamic", lambda x: x.split(2, 1)[1], (X,), (Y,), AXES).check((11, 18))
+    Case("chunk-dynamic", lambda x: x.chunk(3, 1)[0], (X,), (Y,), AXES).check((11, 18))
+
+
+def test_number_of_parts_must_be_known_in_a_branch() -> None:
+    class Parts(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if bool(x.sum() > 0):
+                first, _ = x.split(3, 1)
+                return first
+            return x
+
+    with pytest.raises(NeedsStatic):
+        Case("split-in-a-branch", torch.jit.script(Parts()), (X,), None, AXES).check((18,))
 
 
 def test_strided_view_of_unknown_layout_is_refused() -> None:
