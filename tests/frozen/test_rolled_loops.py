@@ -72,6 +72,10 @@ def rows(x):
     return total
 
 
+def listed(x):
+    return torch.cat(list(x), 0) * 2
+
+
 def rows_and_steps(x):
     half = x.shape[1] // 2
     total = x[:, 0]
@@ -82,7 +86,7 @@ def rows_and_steps(x):
 
 @pytest.mark.parametrize(
     "function",
-    [recurrence, written_by_turns, neighbours, several_states, two_loops, rows, rows_and_steps],
+    [recurrence, written_by_turns, neighbours, several_states, two_loops, rows, listed, rows_and_steps],
     ids=lambda function: function.__name__,
 )
 def test_a_loop_over_a_size_stays_one(function, tmp_path):

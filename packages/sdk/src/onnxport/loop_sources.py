@@ -31,8 +31,17 @@ def is_uniform(file: str, line: int) -> bool:
         tree = ast.parse("".join(linecache.getlines(file)))
     except (SyntaxError, ValueError):
         return False
-    loops = [node for node in ast.walk(tree) if _iterates_on(node, line)]
+    nodes = list(ast.walk(tree))
+    loops = [node for node in nodes if _iterates_on(node, line)]
+    if not loops:
+        return any(_lists(node, line) for node in nodes)
     return len(loops) == 1 and _is_uniform(loops[0])
+
+
+def _lists(node: ast.AST, line: int) -> bool:
+    """``list(x)``, of which each turn takes a row and nothing else."""
+    is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("list", "tuple")
+    return is_call and getattr(node, "lineno", 0) <= line <= (getattr(node, "end_lineno", 0) or line)
 
 
 def _iterates_on(node: ast.AST, line: int) -> bool:
