@@ -65,12 +65,18 @@ def _parts(op: Op, items: Value, count: int) -> tuple[Value, ...] | None:
     if not isinstance(axis, int):
         return None
     if length is None and not node.attributes.get("keepdims", 1):
-        return tuple(index_axis(op, whole, axis, index) for index in range(count))
+        return _typed(op, [index_axis(op, whole, axis, index) for index in range(count)])
     step = 1 if length is None else slicing.part_of_sequence(length)
     if step is None:
         return None
     starts = [mul(op, index, step) for index in range(count + 1)]
-    return tuple(slice_axis(op, whole, axis, start, end) for start, end in itertools.pairwise(starts))
+    return _typed(op, [slice_axis(op, whole, axis, start, end) for start, end in itertools.pairwise(starts)])
+
+
+def _typed(op: Op, parts: list[Value]) -> tuple[Value, ...]:
+    """Parts with the element types that torch gives them: what was cut may be carried by another one."""
+    kinds = [kind.dtype if isinstance(kind, TensorType) else None for kind in op.expected]
+    return tuple(part if kind is None else op.cast(part, kind) for part, kind in zip(parts, kinds, strict=True))
 
 
 @prim("ConstantChunk")
