@@ -88,7 +88,7 @@ def test_a_model_that_sorts_is_not_refused(example):
 
 def test_a_wrong_output_is_found_beside_one_that_rounding_changes():
     def function(x):
-        return x.sum() - x.sum().double(), torch.tensor(x.shape)
+        return x.sum() - x.sum().double(), torch.tensor(len("-" * x.shape[0]))
 
     with pytest.raises(FrozenValue, match="output_1"):
         onnxport.export(Function(function), (torch.rand(2, 3),), dynamic_axes={"x": [0]})

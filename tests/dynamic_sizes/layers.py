@@ -173,7 +173,7 @@ CASES = [
     case("gru with a state", nn.GRU(4, 3), "s b 4", "1 b 3", nothing=RECURRENT),
     case("lstm cell", nn.LSTMCell(4, 3), "b 4"),
     case("gru cell", nn.GRUCell(4, 3), "b 4", "b 3"),
-    case("windows", windows, "b h w 4", sizes=({}, {"h": 10, "w": 12})),
+    case("windows of an image", windows, "b h w 4", sizes=({}, {"h": 10, "w": 12})),
     case("patches", lambda x: x.unfold(2, 2, 2).unfold(3, 2, 2).flatten(4), IMAGE),
     case("position bias", lambda x: x + torch.arange(x.shape[1])[None, :, None], "b s d"),
     case("dropout", nn.Dropout(0.5).eval(), "b s d"),
