@@ -217,6 +217,8 @@ PROGRAMS: list[Program] = [
     program("aten::_unsafe_index", lambda x: ops._unsafe_index(x, [None, INDEX]), X),
     program("aten::_unsafe_index_put", lambda x: ops._unsafe_index_put(x, [None, INDEX], x * 2, True), X),
     program("aten::_unsafe_view", lambda x: ops._unsafe_view(x, [-1]), X, other=OTHER_X),
+    # A trace has an indexing in its place.
+    program("aten::as_strided", called("aten::as_strided", "x", [2, 2], [1, 2], 1), X),
     program("aten::_upsample_bicubic2d_aa", lambda x: ops._upsample_bicubic2d_aa(x, [4, 5], False), IMAGES),
     program("aten::_upsample_bilinear2d_aa", lambda x: ops._upsample_bilinear2d_aa(x, [4, 5], False), IMAGES),
     program("aten::concat", called("aten::concat", ["x", "x"], 1), X, other=OTHER_X),
