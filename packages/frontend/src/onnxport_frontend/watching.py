@@ -258,14 +258,14 @@ def _is_same_part(left: torch.Tensor, right: torch.Tensor) -> bool:
     return left.data_ptr() == right.data_ptr() and left.shape == right.shape and _STRIDE(left) == _STRIDE(right)
 
 
-def _index(_: Watching, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    warnings.warn("Converting a tensor to a Python index", private.TracerWarning, stacklevel=3)
-    return func(*args, **kwargs)
+def _warning_of(what: str) -> Rule:
+    """Call the function, after the warning that torch owes."""
 
+    def warn(_: Watching, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        warnings.warn(what, private.TracerWarning, stacklevel=3)
+        return func(*args, **kwargs)
 
-def _stride(_: Watching, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    warnings.warn("Reading the strides of a tensor as Python integers", private.TracerWarning, stacklevel=3)
-    return func(*args, **kwargs)
+    return warn
 
 
 def _set_data(_: Watching, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -293,6 +293,6 @@ _RULES: dict[Callable[..., Any], Rule] = {
     **dict.fromkeys((torch.Tensor.as_strided, torch.as_strided), Watching.call_strided),
     _SET_DATA: _set_data,
     _DATA: lambda _, __, args, ___: args[0].detach(),
-    _STRIDE: _stride,
-    _INDEX: _index,
+    _STRIDE: _warning_of("Reading the strides of a tensor as Python integers"),
+    _INDEX: _warning_of("Converting a tensor to a Python index"),
 }
